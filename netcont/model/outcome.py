@@ -1,0 +1,139 @@
+"""The record of runs under several approaches, as it is written to JSON. Pure values.
+
+Unknown is None (null), never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from netcont.model.samples import PhaseSpan
+from netcont.model.scenario import ClientKind, Place, Scenario
+
+SCHEMA_VERSION = 1
+
+
+class Fate(StrEnum):
+    """What became of a connection."""
+
+    SURVIVED = "survived"
+    STALLED = "stalled"
+    RESET = "reset"
+    TIMED_OUT = "timed-out"
+    REFUSED = "refused"
+
+
+class Status(StrEnum):
+    """How a run ended. partial: something could not be measured; its errors say what."""
+
+    OK = "ok"
+    ROLLED_BACK = "rolled-back"
+    FAILED = "failed"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a client's longest gap consisted of, in seconds; None: unknown or does not apply."""
+
+    freeze_s: float | None = None
+    convergence_s: float | None = None
+    backoff_s: float | None = None
+    stale_dns_s: float | None = None
+    lost_state_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why the fate was given."""
+
+    errno: str | None = None
+    last_before_s: float | None = None
+    first_after_s: float | None = None
+    ended_s: float | None = None
+    backoff: int | None = None
+    unacked: int | None = None
+    exit_code: int | None = None
+    output: str | None = None
+    disturbed: str | None = None
+
+
+@dataclass(frozen=True)
+class ClientOutcome:
+    """What became of one client. fate None: it could not be told (evidence.disturbed says why)."""
+
+    name: str
+    kind: ClientKind
+    place: Place
+    fate: Fate | None
+    longest_gap_s: float | None
+    floor_s: float | None
+    gap: Gap
+    lost: int | None
+    duplicated: int | None
+    reordered: int | None
+    retransmissions: int | None
+    rtt_before_s: float | None
+    rtt_after_s: float | None
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+@dataclass(frozen=True)
+class NewConnections:
+    """The short connections tried after the guest resumed.
+
+    unreachable_s: from the last success before the move (or the pause) to the first success after
+    the resume, at the client that waited longest; None if one never succeeded again.
+    """
+
+    attempted: int
+    failed: int
+    unreachable_s: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One move under one approach. floor_s: the downtime that physics allows."""
+
+    approach: str
+    seed: int
+    status: Status
+    downtime_s: float | None
+    migration_s: float | None
+    bytes_moved: int | None
+    memory_equal: bool | None
+    floor_s: float | None
+    clients: tuple[ClientOutcome, ...]
+    new_connections: NewConnections | None
+    overhead_bytes_per_packet: int | None
+    path_stretch: float | None = None
+    phases: tuple[PhaseSpan, ...] = ()
+    rounds: int | None = None
+    host_reads: int | None = None
+    notes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and how it was measured."""
+
+    clock: str
+    lab: str
+    kernel: str | None
+    wall_s: float
+    virtual_s: float | None
+    netcont: str
+    programs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One comparison."""
+
+    schema_version: int
+    scenario: Scenario
+    environment: Environment
+    runs: tuple[Run, ...]
