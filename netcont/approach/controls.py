@@ -1,0 +1,45 @@
+"""The two controls: what becomes of connections if nobody helps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netcont.approach.base import Context
+from netcont.model.plan import AddAddress, AddRoute, Change, DelAddress, DelRoute, Plan
+from netcont.model.scenario import Phase
+
+
+@dataclass(frozen=True)
+class Blackhole:
+    """The guest keeps its address at B, and nothing else is done."""
+
+    name: str = "blackhole"
+    keeps_address: bool = True
+    stretches: bool = False
+
+    def plan(self, phase: Phase, context: Context) -> Plan:
+        """Nothing, in every phase."""
+        return Plan()
+
+
+@dataclass(frozen=True)
+class Readdress:
+    """The guest takes an address of B's and gives up its own; no client is told."""
+
+    name: str = "readdress"
+    keeps_address: bool = False
+    stretches: bool = False
+
+    def plan(self, phase: Phase, context: Context) -> Plan:
+        """After the resume the guest is configured anew."""
+        return Plan(_readdress(context)) if phase is Phase.ANNOUNCE else Plan()
+
+
+def _readdress(context: Context) -> tuple[Change, ...]:
+    guest, b = context.layout.guest, context.layout.b
+    return (
+        AddAddress(guest.node, guest.link, guest.new_address, b.prefixlen),
+        DelRoute(guest.node, "default", via=guest.gateway_address),
+        AddRoute(guest.node, "default", via=b.gateway_address),
+        DelAddress(guest.node, guest.link, guest.address, guest.prefixlen),
+    )
