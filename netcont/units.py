@@ -10,25 +10,49 @@ from typing import Any
 
 from netcont.errors import ConfigurationError
 
-_QUANTITY = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-z/]*)\s*")
+NUMBER_PATTERN = r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?"
+
+_QUANTITY = re.compile(rf"\s*({NUMBER_PATTERN})\s*([A-Za-z/]*)\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One kind of quantity and the units it may be written in, each with its SI factor."""
+    """One kind of quantity and the units it may be written in, each with its SI factor.
+
+    unit: the SI unit that bare numbers are in; example: a value as one would write it.
+    """
 
     name: str
     factors: Mapping[str, float]
+    unit: str
+    example: str
 
     def parse(self, text: str) -> float:
-        """The SI value of text. Raises ConfigurationError for a wrong or missing unit."""
+        """The SI value of text, rounded once ("35 ms" is 0.035, not 35 times 0.001).
+
+        Raises ConfigurationError for text that is no number with a unit of this dimension, and
+        for a number too large to be held.
+        """
+        from fractions import Fraction
+
         match = _QUANTITY.fullmatch(text)
         if match is None or match[2] not in self.factors:
             raise ConfigurationError(
                 f"{text!r} is not a {self.name}",
                 remedy=f"write a number with one of the units {', '.join(self.factors)}",
             )
-        return float(match[1]) * self.factors[match[2]]
+        try:
+            return float(Fraction(match[1]) * Fraction(repr(self.factors[match[2]])))
+        except OverflowError as error:
+            raise ConfigurationError(
+                f"{text!r} is too large for a {self.name}",
+                remedy=f"write a smaller one, such as {self.example!r}",
+            ) from error
+
+    def pattern(self) -> str:
+        """The regular expression (ECMA-262, as in JSON Schema) of what parse() reads."""
+        units = "|".join(self.factors)
+        return rf"^\s*{NUMBER_PATTERN}\s*({units})\s*$"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Lets pydantic read text through parse(); only validation imports pydantic."""
@@ -59,9 +83,24 @@ _BINARY = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6,
 SECONDS = Dimension(
     "duration",
     MappingProxyType({"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}),
+    unit="s",
+    example="50 ms",
 )
-BITS_PER_SECOND = Dimension("bit rate", MappingProxyType(_si("bit/s") | _si("bps")))
-BYTES = Dimension("size", MappingProxyType({f"{p}B": float(f) for p, f in _BINARY.items()}))
+BITS_PER_SECOND = Dimension(
+    "bit rate",
+    MappingProxyType(_si("bit/s") | _si("bps")),
+    unit="bit/s",
+    example="100 Mbit/s",
+)
+BYTES = Dimension(
+    "size",
+    MappingProxyType({f"{p}B": float(f) for p, f in _BINARY.items()}),
+    unit="bytes",
+    example="16 MiB",
+)
 BYTES_PER_SECOND = Dimension(
-    "byte rate", MappingProxyType({f"{p}B/s": float(f) for p, f in _BINARY.items()})
+    "byte rate",
+    MappingProxyType({f"{p}B/s": float(f) for p, f in _BINARY.items()}),
+    unit="bytes per second",
+    example="2 MiB/s",
 )

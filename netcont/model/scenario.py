@@ -6,7 +6,8 @@ with a unit ("50 ms", "100 Mbit/s", "16 MiB"); ``netcont.units`` reads those.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -16,9 +17,10 @@ from netcont.units import BITS_PER_SECOND, BYTES, BYTES_PER_SECOND, SECONDS
 
 SCHEMA_VERSION = 1
 
-Seconds = Annotated[float, SECONDS, Ge(0)]
-PositiveSeconds = Annotated[float, SECONDS, Gt(0)]
-BitsPerSecond = Annotated[float, BITS_PER_SECOND, Gt(0)]
+Seconds = Annotated[float, SECONDS, Ge(0), Le(86400)]
+PositiveSeconds = Annotated[float, SECONDS, Gt(0), Le(86400)]
+PathSeconds = Annotated[float, SECONDS, Ge(0), Le(60)]
+BitsPerSecond = Annotated[float, BITS_PER_SECOND, Ge(1000), Le(1e12)]
 Bytes = Annotated[int, BYTES, Gt(0)]
 BytesPerSecond = Annotated[float, BYTES_PER_SECOND, Ge(0)]
 Probability = Annotated[float, Ge(0), Lt(1)]
@@ -75,8 +77,8 @@ class FaultKind(StrEnum):
 class Path(Strict):
     """One wide-area path between two places; reverse_* default to the forward values."""
 
-    delay_s: Seconds = 0.025
-    reverse_delay_s: Seconds | None = None
+    delay_s: PathSeconds = 0.025
+    reverse_delay_s: PathSeconds | None = None
     rate_bps: BitsPerSecond = 200e6
     reverse_rate_bps: BitsPerSecond | None = None
     loss: Probability = 0.0
@@ -100,7 +102,9 @@ class Network(Strict):
 
     clients_a, clients_b: from the clients' site to A and to B; a_b: from A to B; circuit: the
     carrier's layer-2 circuit from A to B (default: like a_b). source_filtering: providers drop
-    packets whose source does not belong to the site they come from (BCP 38).
+    packets whose source does not belong to the site they come from (BCP 38). client_prefix,
+    a_prefix, b_prefix: the addresses of the clients' site and of the sites' LANs; in each, .1 is
+    the gateway, .2 the hypervisor, .10 the guest, and clients begin at .50.
     """
 
     topology: str = "two_site"
@@ -111,6 +115,9 @@ class Network(Strict):
     circuit: Path | None = None
     mtu_bytes: Annotated[int, Ge(576), Le(9000)] = 1500
     source_filtering: bool = True
+    client_prefix: str = "10.3.0.0/24"
+    a_prefix: str = "10.1.0.0/24"
+    b_prefix: str = "10.2.0.0/24"
 
 
 @dataclass(frozen=True)
@@ -202,7 +209,7 @@ class Server(Strict):
 class Client(Strict):
     """count clients of one kind at one place; rate_bps paces bulk kinds; command is for programs.
 
-    name defaults to "kind@place"; with count > 1 a number is appended.
+    name defaults to "kind@place"; with count > 1 a number is appended ("tcp-echo@remote-1").
     """
 
     kind: ClientKind
@@ -211,6 +218,17 @@ class Client(Strict):
     name: str | None = None
     rate_bps: BitsPerSecond = 1e6
     command: str | None = None
+
+
+def each_client(clients: Iterable[Client]) -> tuple[Client, ...]:
+    """Every single client: count 1 each, and each with its name."""
+    single = []
+    for client in clients:
+        name = client.name or f"{client.kind.value}@{client.place.value}"
+        for number in range(1, client.count + 1):
+            own = name if client.count == 1 else f"{name}-{number}"
+            single.append(replace(client, count=1, name=own))
+    return tuple(single)
 
 
 @dataclass(frozen=True)
