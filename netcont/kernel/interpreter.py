@@ -7,7 +7,7 @@ another process after this one was killed.
 
 from __future__ import annotations
 
-import errno as errno_names
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import singledispatch
@@ -19,6 +19,7 @@ from netcont.errors import KernelError
 from netcont.kernel.announcer import announce
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.nameserver import update_record
+from netcont.kernel.netem import set_netem
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
 
@@ -125,7 +126,7 @@ class Interpreter:
 
 
 _ALREADY_GONE = frozenset(
-    {errno_names.ENODEV, errno_names.ENOENT, errno_names.ESRCH, errno_names.EADDRNOTAVAIL, None}
+    {errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, None}
 )
 
 
@@ -142,9 +143,9 @@ def _perform(change: Change, node: Namespace) -> None:
 
 
 _REMEDIES = {
-    errno_names.EPERM: "run as root, or with CAP_NET_ADMIN",
-    errno_names.EEXIST: "something else has that name or address: `ip link`, `ip addr` show it",
-    errno_names.EOPNOTSUPP: "this kernel lacks the feature: `netcont doctor` shows which",
+    errno.EPERM: "run as root, or with CAP_NET_ADMIN",
+    errno.EEXIST: "something else has that name or address: `ip link`, `ip addr` show it",
+    errno.EOPNOTSUPP: "this kernel lacks the feature: `netcont doctor` shows which",
 }
 
 
@@ -358,16 +359,7 @@ def _set_sysctl(change: changes.SetSysctl, node: Namespace) -> None:
 
 @_on(changes.SetNetem)
 def _set_netem(change: changes.SetNetem, node: Namespace) -> None:
-    node.route.tc(
-        "replace",
-        "netem",
-        index=node.index(change.link),
-        handle="1:",
-        delay=change.delay_s * 1e6,
-        limit=change.limit_packets,
-        loss=change.loss * 100,
-        **({"rate": f"{change.rate_bps:.0f}bit"} if change.rate_bps else {}),
-    )
+    set_netem(change, node)
 
 
 @_on(changes.Announce)

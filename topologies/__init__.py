@@ -1,0 +1,1 @@
+"""Mininet topologies of netcont: import them in Mininet scripts, or give them to mn --custom."""

@@ -1,0 +1,301 @@
+"""The parts that topologies are put together from: sites, provider routers, wide-area paths.
+
+A site is a gateway router (link ``lan`` and link ``wan``), a LAN switch, client hosts and, where
+guests can live, a hypervisor host with a bridge. Sites hang on provider edge routers (``pe*``),
+which are fully meshed: delay, rate and loss sit on the provider routers' interfaces, never on
+endpoints.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+
+from mininet.topo import Topo
+
+from netcont.lab.nodes import LabNode, LanBridge, VethLink
+from netcont.model.plan import (
+    AddAddress,
+    AddBridge,
+    AddRoute,
+    Change,
+    Plan,
+    SetMaster,
+    SetNetem,
+    SetSysctl,
+    SetUp,
+)
+from netcont.model.scenario import Path
+
+GATEWAY, HYPERVISOR, GUEST, CLIENT, SERVER, RESOLVER = 1, 2, 10, 50, 53, 54
+_TRANSIT = ipaddress.ip_network("192.0.2.0/24")  # RFC 5737: between providers and gateways
+_QUEUE_PACKET_BYTES = 500
+_SHORTEST_QUEUE_S = 0.02
+
+
+@dataclass(frozen=True)
+class SitePlace:
+    """A site's letter, its number (addresses and MACs follow from it) and its prefix."""
+
+    letter: str
+    number: int
+    prefix: str
+
+    @property
+    def prefixlen(self) -> int:
+        """Length of the prefix."""
+        return ipaddress.ip_network(self.prefix).prefixlen
+
+    def address(self, host: int) -> str:
+        """The host-th address of the site."""
+        return str(ipaddress.ip_network(self.prefix)[host])
+
+    def mac(self, host: int) -> str:
+        """A locally administered MAC for the host-th address."""
+        return f"02:00:00:00:{self.number:02x}:{host:02x}"
+
+    @property
+    def wan_address(self) -> str:
+        """The gateway's address towards its provider."""
+        return str(_TRANSIT[4 * self.number + 1])
+
+    @property
+    def provider_address(self) -> str:
+        """The provider's address towards the gateway."""
+        return str(_TRANSIT[4 * self.number + 2])
+
+
+def queue_packets(path: Path) -> int:
+    """What a netem queue must hold: what is in flight and one round trip of waiting packets."""
+    seconds = max(3 * path.delay_s, _SHORTEST_QUEUE_S)
+    return math.ceil(path.rate_bps * seconds / 8 / _QUEUE_PACKET_BYTES)
+
+
+def netem(node: str, link: str, path: Path) -> SetNetem:
+    """The path's forward direction on a router's egress."""
+    return SetNetem(node, link, path.delay_s, path.rate_bps, path.loss, queue_packets(path))
+
+
+def add_site(topo: Topo, place: SitePlace, *, source_filtering: bool) -> None:
+    """The gateway, its provider router and the LAN switch, linked."""
+    letter, gateway, provider = place.letter, f"gw{place.letter}", f"pe{place.letter}"
+    lan, wan, uplink = f"{gateway}-lan", f"{gateway}-wan", f"{provider}-site"
+    topo.addSwitch(f"sw{letter}", cls=LanBridge)
+    topo.addHost(
+        gateway,
+        cls=LabNode,
+        setup=Plan(
+            (
+                *router_sysctls(gateway),
+                AddAddress(gateway, lan, place.address(GATEWAY), place.prefixlen),
+                AddAddress(gateway, wan, place.wan_address, 30),
+                SetUp(gateway, lan),
+                SetUp(gateway, wan),
+                AddRoute(gateway, "default", via=place.provider_address),
+                SetSysctl(gateway, f"net.ipv4.conf.{wan}.rp_filter", "1"),
+                SetSysctl(gateway, f"net.ipv4.conf.{lan}.rp_filter", "1"),
+            )
+        ),
+    )
+    topo.addLink(
+        gateway,
+        f"sw{letter}",
+        cls=VethLink,
+        intfName1=lan,
+        intfName2=f"sw{letter}-gw",
+        addr1=place.mac(GATEWAY),
+        addr2=place.mac(201),
+    )
+    topo.addLink(
+        gateway,
+        provider,
+        cls=VethLink,
+        intfName1=wan,
+        intfName2=uplink,
+        addr1=place.mac(202),
+        addr2=place.mac(203),
+    )
+    topo.nodeInfo(provider)["setup"] += Plan(
+        (
+            AddAddress(provider, uplink, place.provider_address, 30),
+            SetUp(provider, uplink),
+            AddRoute(provider, place.prefix, via=place.wan_address),
+            SetSysctl(
+                provider, f"net.ipv4.conf.{uplink}.rp_filter", "1" if source_filtering else "0"
+            ),
+        )
+    )
+
+
+def add_providers(topo: Topo, letters: str) -> None:
+    """The provider routers, still without links."""
+    for letter in letters:
+        name = f"pe{letter}"
+        topo.addHost(name, cls=LabNode, setup=Plan(router_sysctls(name)))
+
+
+def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
+    """The wide-area path between two sites' providers, with routes to both sites."""
+    low, high = sorted((one.number, other.number))
+    first = 128 + 4 * (8 * low + high) % 128
+    setups: list[tuple[str, Change]] = []
+    for here, there, way, address, peer in (
+        (one, other, path, first + 1, first + 2),
+        (other, one, path.reversed(), first + 2, first + 1),
+    ):
+        node, link = f"pe{here.letter}", f"pe{here.letter}-{there.letter}"
+        via = str(_TRANSIT[peer])
+        transit = ipaddress.ip_network(f"{there.wan_address}/30", strict=False)
+        setups += [
+            (node, AddAddress(node, link, str(_TRANSIT[address]), 30)),
+            (node, SetUp(node, link)),
+            (node, AddRoute(node, there.prefix, via=via)),
+            (node, AddRoute(node, str(transit), via=via)),
+            (node, netem(node, link, way)),
+        ]
+    topo.addLink(
+        f"pe{one.letter}",
+        f"pe{other.letter}",
+        cls=VethLink,
+        intfName1=f"pe{one.letter}-{other.letter}",
+        intfName2=f"pe{other.letter}-{one.letter}",
+        addr1=one.mac(210 + other.number),
+        addr2=other.mac(210 + one.number),
+    )
+    for node, change in setups:
+        topo.nodeInfo(node)["setup"] += Plan((change,))
+
+
+def add_host(topo: Topo, name: str, place: SitePlace, host: int, port: str) -> None:
+    """An ordinary host on the site's LAN; port names the switch's end of its cable."""
+    link = f"{name}-eth0"
+    topo.addHost(
+        name,
+        cls=LabNode,
+        setup=Plan(
+            (
+                AddAddress(name, link, place.address(host), place.prefixlen),
+                SetUp(name, link),
+                AddRoute(name, "default", via=place.address(GATEWAY)),
+            )
+        ),
+    )
+    switch = f"sw{place.letter}"
+    topo.addLink(
+        name,
+        switch,
+        cls=VethLink,
+        intfName1=link,
+        intfName2=f"{switch}-{port}",
+        addr1=place.mac(host),
+        addr2=place.mac(100 + host),
+    )
+
+
+def add_hypervisor(topo: Topo, place: SitePlace, switch_letter: str | None = None) -> None:
+    """A host whose bridge reaches the site's LAN; guests' ports join that bridge."""
+    name = f"hv{place.letter}"
+    bridge, uplink = f"{name}-br", f"{name}-eth0"
+    topo.addHost(
+        name,
+        cls=LabNode,
+        setup=Plan(
+            (
+                # The copying keeps its congestion window between rounds.
+                SetSysctl(name, "net.ipv4.tcp_slow_start_after_idle", "0"),
+                AddBridge(name, bridge),
+                SetMaster(name, uplink, bridge),
+                AddAddress(name, bridge, place.address(HYPERVISOR), place.prefixlen),
+                SetUp(name, uplink),
+                SetUp(name, bridge),
+                AddRoute(name, "default", via=place.address(GATEWAY)),
+            )
+        ),
+    )
+    switch = f"sw{switch_letter or place.letter}"
+    topo.addLink(
+        name,
+        switch,
+        cls=VethLink,
+        intfName1=uplink,
+        intfName2=f"{switch}-hv{place.letter}",
+        addr1=place.mac(HYPERVISOR),
+        addr2=place.mac(204),
+    )
+
+
+def add_guest(topo: Topo, place: SitePlace) -> None:
+    """The guest, its port on A's hypervisor bridge."""
+    hypervisor = f"hv{place.letter}"
+    link = "guest-eth0"
+    topo.addHost(
+        "guest",
+        cls=LabNode,
+        setup=Plan(
+            (
+                # A virtual machine's ARP cache outlives its move; a namespace's must be told so.
+                SetSysctl(
+                    "guest", f"net.ipv4.conf.{link}.arp_evict_nocarrier", "0", optional=True
+                ),
+                AddAddress("guest", link, place.address(GUEST), place.prefixlen),
+                SetUp("guest", link),
+                AddRoute("guest", "default", via=place.address(GATEWAY)),
+            )
+        ),
+    )
+    topo.addLink(
+        "guest",
+        hypervisor,
+        cls=VethLink,
+        intfName1=link,
+        intfName2="guest-port",
+        addr1=place.mac(GUEST),
+        addr2=place.mac(205),
+    )
+    topo.nodeInfo(hypervisor)["setup"] += Plan(
+        (SetMaster(hypervisor, "guest-port", f"{hypervisor}-br"), SetUp(hypervisor, "guest-port"))
+    )
+
+
+def add_circuit(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
+    """A carrier's layer-2 circuit between two hypervisors.
+
+    Its two ends are the carrier's own bridge, so that delay and rate stay off the endpoints.
+    """
+    topo.addSwitch("carrier", cls=CarrierCircuit, path=path)
+    for place in (one, other):
+        topo.addLink(
+            f"hv{place.letter}",
+            "carrier",
+            cls=VethLink,
+            intfName1=f"hv{place.letter}-circ",
+            intfName2=f"carrier-{place.letter}",
+            addr1=place.mac(206),
+            addr2=place.mac(207),
+        )
+        node = f"hv{place.letter}"
+        topo.nodeInfo(node)["setup"] += Plan((SetUp(node, f"{node}-circ"),))
+
+
+class CarrierCircuit(LanBridge):
+    """A point-to-point Ethernet service: a bridge with the path's delay on its two ports."""
+
+    def start(self, controllers: object = ()) -> None:
+        """Bridges the two ports and slows them down."""
+        super().start(controllers)
+        path: Path = self.params["path"]
+        near, far = [intf.name for intf in self.intfList() if intf.name != "lo"]
+        # What leaves by the far port came from the near site.
+        self.config(
+            Plan((netem(self.name, far, path), netem(self.name, near, path.reversed())))
+        )
+
+
+def router_sysctls(node: str) -> tuple[Change, ...]:
+    """Forwarding on; strict reverse path filters by interface, as careful operators set them."""
+    return (
+        SetSysctl(node, "net.ipv4.ip_forward", "1"),
+        SetSysctl(node, "net.ipv4.conf.all.rp_filter", "0"),
+        SetSysctl(node, "net.ipv4.conf.default.rp_filter", "1"),
+    )
