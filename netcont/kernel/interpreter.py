@@ -23,7 +23,7 @@ from netcont.kernel.netem import set_netem
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
 
-GRE_KEY_FLAG = 0x20  # the K bit of RFC 2890 in the byte order of the kernel's __be16
+GRE_KEY_FLAG = 0x2000  # the K bit, RFC 2890 §2
 NUD_PERMANENT = 0x80
 NTF_SELF = 0x02
 NTF_PROXY = 0x08

@@ -1,0 +1,152 @@
+"""A real BIND on two hosts: one authoritative, one a caching resolver.
+
+Files live in a directory given by the caller (a tmpfs in the lab VM). Nothing listens outside of
+the two hosts' namespaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from netcont.errors import LabError, PrerequisiteError
+from netcont.kernel.namespace import Namespace, die_with_parent
+from netcont.model.layout import NameService
+
+_START_LIMIT_S = 60.0
+_COMMON = """
+options {{
+    directory "{directory}";
+    listen-on {{ {address}; }};
+    listen-on-v6 {{ none; }};
+    pid-file none;
+    session-keyfile none;
+    lock-file none;
+    notify no;
+    dnssec-validation no;
+    empty-zones-enable no;
+    minimal-responses yes;
+    recursion {recursion};
+    allow-query {{ any; }};
+    allow-recursion {{ any; }};
+    max-ncache-ttl 5;
+    prefetch 0;
+}};
+controls {{ }};
+"""
+_AUTHORITATIVE = """
+key "{key}" {{ algorithm {algorithm}; secret "{secret}"; }};
+zone "{zone}" {{
+    type master;
+    file "{directory}/zone";
+    allow-update {{ key "{key}"; }};
+    allow-transfer {{ any; }};
+}};
+"""
+_RESOLVER = """
+zone "{zone}" {{ type static-stub; server-addresses {{ {server}; }}; }};
+"""
+_ZONE = """$TTL {ttl}
+@ IN SOA ns1 hostmaster 1 3600 600 86400 {ttl}
+@ IN NS ns1
+ns1 IN A {server}
+{name} IN A {address}
+"""
+
+
+@contextlib.contextmanager
+def nameservers(
+    names: NameService, guest_address: str, nodes: dict[str, Namespace], directory: Path
+) -> Iterator[None]:
+    """Both servers run within the block; name resolves to guest_address at first.
+
+    Raises PrerequisiteError if named is missing, LabError if one does not start.
+    """
+    program = shutil.which("named")
+    if program is None:
+        raise PrerequisiteError("no named", remedy="scripts/setup unpacks bind9 for the lab")
+    with contextlib.ExitStack() as stack:
+        for node, text in (
+            (names.server_node, _authoritative(names, guest_address, directory)),
+            (names.resolver_node, _resolver(names, directory)),
+        ):
+            home = directory / node
+            home.mkdir(parents=True)
+            (home / "named.conf").write_text(text)
+            if node == names.server_node:
+                (home / "zone").write_text(
+                    _ZONE.format(
+                        ttl=names.ttl_s, server=names.server, name=names.name, address=guest_address
+                    )
+                )
+            stack.enter_context(_named(program, home, nodes[node].enter, node))
+        yield
+
+
+def _authoritative(names: NameService, address: str, directory: Path) -> str:
+    home = directory / names.server_node
+    return _COMMON.format(
+        directory=home, address=names.server, recursion="no"
+    ) + _AUTHORITATIVE.format(
+        key=names.key.name,
+        algorithm=names.key.algorithm,
+        secret=names.key.secret,
+        zone=names.zone,
+        directory=home,
+    )
+
+
+def _resolver(names: NameService, directory: Path) -> str:
+    home = directory / names.resolver_node
+    return _COMMON.format(
+        directory=home, address=names.resolver, recursion="yes"
+    ) + _RESOLVER.format(zone=names.zone, server=names.server)
+
+
+@contextlib.contextmanager
+def _named(program: str, home: Path, enter: Callable[[], None], node: str) -> Iterator[None]:
+    log = home / "named.log"
+
+    def prepare() -> None:
+        die_with_parent()
+        enter()
+
+    with subprocess.Popen(
+        [program, "-4", "-g", "-n", "1", "-c", str(home / "named.conf")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=prepare,  # noqa: PLW1509  (one thread only at this point)
+    ) as server:
+        assert server.stderr is not None
+        try:
+            lines = _until_running(server)
+            log.write_bytes(lines)
+            if b" running" not in lines:
+                raise LabError(
+                    f"named on {node} did not start: {lines.decode(errors='replace')[-400:]}"
+                )
+            yield
+        finally:
+            server.terminate()
+            server.stderr.close()
+            server.wait()
+
+
+def _until_running(server: subprocess.Popen[bytes]) -> bytes:
+    """What named said until it ran, ended, or the limit passed."""
+    assert server.stderr is not None
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(server.stderr, selectors.EVENT_READ)
+        while b" running" not in said and selector.select(_START_LIMIT_S):
+            chunk = os.read(server.stderr.fileno(), 65536)
+            if not chunk:
+                break
+            said += chunk
+    return said
