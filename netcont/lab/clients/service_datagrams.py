@@ -1,0 +1,146 @@
+"""The guest's UDP services: a sink that records, a source that sends on an absolute schedule."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import struct
+import time
+from typing import Final
+
+from netcont.lab.clients.findings import Arrivals
+from netcont.lab.clients.service_streams import Loop
+from netcont.lab.clients.spec import following
+from netcont.lab.clients.wire import (
+    DATAGRAM,
+    DATAGRAM_PERIOD_S,
+    HELLO,
+    ID_BYTES,
+    NO_CLIENT,
+    OVERHEAD_MARK,
+    STOP,
+    client_of,
+)
+
+_IP_PKTINFO: Final = 8
+_SO_RCVBUFFORCE: Final = 33
+_PACKET_INFO: Final = struct.Struct("=I4s4s")
+_RECEIVE_BUFFER_BYTES: Final = 4 * 2**20
+_MARK: Final = OVERHEAD_MARK[:ID_BYTES]
+
+
+def datagram_socket(address: tuple[str, int]) -> socket.socket:
+    """A bound socket whose buffer outlasts a process that does not run for a while."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    sock.bind(address)
+    sock.setblocking(False)
+    return sock
+
+
+class Sink:
+    """udp-up: records what arrives, by client."""
+
+    def __init__(self, loop: Loop, address: tuple[str, int]) -> None:
+        self._arrivals = loop.records.arrivals
+        self._by_tag: dict[bytes, Arrivals] = {}
+        self._sock = datagram_socket(address)
+        loop.selector.register(self._sock, selectors.EVENT_READ, self.ready)
+
+    def ready(self, mask: int) -> None:
+        """One datagram (one call each: in the steady state there is never a second)."""
+        try:
+            data = self._sock.recv(2048)
+        except OSError:
+            return
+        now_s = time.monotonic()
+        if len(data) != DATAGRAM.size:
+            self._marked(data, now_s)
+            return
+        tag, seq, sent_s = DATAGRAM.unpack(data)
+        arrivals = self._by_tag.get(tag)
+        if arrivals is None:
+            if not tag.isdigit():
+                return
+            arrivals = self._arrivals.setdefault(client_of(tag), Arrivals())
+            self._by_tag[tag] = arrivals
+        arrivals.seq.append(seq)
+        arrivals.sent_s.append(sent_s)
+        arrivals.received_s.append(now_s)
+
+    def _marked(self, data: bytes, now_s: float) -> None:
+        number = data[ID_BYTES + 1 : ID_BYTES + 3]
+        if data[:ID_BYTES] == _MARK and number.isdigit():
+            arrivals = self._arrivals.setdefault(NO_CLIENT, Arrivals())
+            arrivals.seq.append(int(number))
+            arrivals.received_s.append(now_s)
+
+
+class _Stream:
+    """The datagrams to one udp-down client."""
+
+    __slots__ = ("ancillary", "due_s", "peer", "seq", "stopped", "tag")
+
+    def __init__(self, tag: bytes, due_s: float) -> None:
+        self.tag = tag
+        self.due_s = due_s
+        self.seq = 0
+        self.stopped = False
+        self.peer: tuple[str, int] = ("", 0)
+        self.ancillary: list[tuple[int, int, bytes]] = []
+
+
+class Source:
+    """udp-down: 100 datagrams a second to each client that said hello, until it says stop.
+
+    They go on when hellos stop coming: the path to the client may work when the other does not.
+    """
+
+    def __init__(self, loop: Loop, address: tuple[str, int]) -> None:
+        self._loop = loop
+        self._streams: dict[bytes, _Stream] = {}
+        self._sock = datagram_socket(address)
+        self._sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        loop.selector.register(self._sock, selectors.EVENT_READ, self.ready)
+
+    def ready(self, mask: int) -> None:
+        """A hello or a stop."""
+        try:
+            data, ancillary, _, peer = self._sock.recvmsg(64, socket.CMSG_SPACE(_PACKET_INFO.size))
+        except OSError:
+            return
+        tag, word = data[:ID_BYTES], data[ID_BYTES:]
+        if not tag.isdigit() or word not in (HELLO, STOP):
+            return
+        stream = self._streams.get(tag)
+        if word == STOP:
+            if stream is not None:
+                stream.stopped = True
+            return
+        now_s = time.monotonic()
+        if stream is None:
+            stream = self._streams[tag] = _Stream(tag, now_s)
+            self._loop.every(now_s, lambda at_s: self._fire(stream, at_s))
+        stream.peer = peer
+        # The guest may have two addresses: answer from the one that was spoken to.
+        for level, kind, value in ancillary:
+            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+                spoken_to = _PACKET_INFO.unpack(value)[2]
+                answer = _PACKET_INFO.pack(0, spoken_to, bytes(4))
+                stream.ancillary = [(socket.IPPROTO_IP, _IP_PKTINFO, answer)]
+
+    def _fire(self, stream: _Stream, now_s: float) -> float | None:
+        if stream.stopped:
+            return None
+        # Refused by the kernel (no route, the address is gone): sent, and lost.
+        with contextlib.suppress(OSError):
+            data = DATAGRAM.pack(stream.tag, stream.seq, now_s)
+            self._sock.sendmsg((data,), stream.ancillary, 0, stream.peer)
+        stream.seq += 1
+        self._loop.records.sent[client_of(stream.tag)] = (stream.seq, now_s)
+        stream.due_s = following(stream.due_s, DATAGRAM_PERIOD_S, now_s)
+        return stream.due_s
