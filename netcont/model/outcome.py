@@ -35,7 +35,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Gap:
-    """What a client's longest gap consisted of, in seconds; None: unknown or does not apply."""
+    """What a client's longest gap consisted of, in seconds; None: unknown or does not apply.
+
+    freeze: the guest was paused. convergence: it ran, but the network did not lead there.
+    backoff: the network worked, and TCP or the client still waited. stale_dns: the name led to
+    the address that the guest had left. lost_state: what did not go on was silent to its end.
+    Where every part that applies is known, they sum to the gap.
+    """
 
     freeze_s: float | None = None
     convergence_s: float | None = None
@@ -46,7 +52,11 @@ class Gap:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Why the fate was given."""
+    """Why the fate was given.
+
+    Instants count from the start of the clients. last_before_s, first_after_s: the units around
+    the longest gap (first_after_s None: nothing came any more). disturbed: why there is no fate.
+    """
 
     errno: str | None = None
     last_before_s: float | None = None
@@ -94,7 +104,12 @@ class NewConnections:
 
 @dataclass(frozen=True)
 class Run:
-    """One move under one approach. floor_s: the downtime that physics allows."""
+    """One move under one approach.
+
+    floor_s: the downtime that physics allows. migration_s: from the first byte copied until the
+    guest ran at B. path_stretch: the round trip afterwards over that of the direct path. phases
+    count from the start of the clients. missed: the scenario's thresholds that were not met.
+    """
 
     approach: str
     seed: int

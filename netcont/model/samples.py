@@ -59,8 +59,8 @@ class ClientRecord:
 
     address: the guest's address that it used (None: never resolved). connected_s: when its
     connection stood (None: it never did). sent: units sent (None: not counted), last_sent_s when
-    the last one was. error: errno name that ended the connection (None: it stood to the end, or
-    the client closed it itself); ended_s when. exit_code, output: of a program. disturbed: why
+    the last one was. error: errno name that ended the connection, "EOF" if the peer closed it
+    (None: it stood to the end, or the client closed it itself); ended_s when. exit_code, output: of a program. disturbed: why
     this client could not measure properly (None: it could).
     """
 
@@ -141,7 +141,9 @@ class RunRecord:
     window_s: when clients began and when the fast probes stopped. overhead_before and
     overhead_after: frames of the same marked datagrams (client to guest), captured on the WAN
     link before the move and after it. host_reads: file requests that left the lab VM while it
-    measured (None: not in a VM); more than 0 means that its clock was disturbed.
+    measured (None: not in a VM); more than 0 means that its clock was disturbed. old_address,
+    new_address: the guest's before and after the move; the same, or new_address empty, where the
+    approach keeps it. errors: what could not be done or measured, as sentences.
     """
 
     approach: str
