@@ -1,0 +1,218 @@
+"""Fills the cache of what only the lab needs: `python -m netcont.lab.unpack`.
+
+Needs the network the first time, and never root: packages are fetched and unpacked, not
+installed, so that no service starts on this machine because of netcont. Exit codes: 0 done,
+5 impossible, 75 apt's lists are missing or out of date (`apt-get update`, then once more).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from netcont.errors import NetcontError, PrerequisiteError
+from netcont.lab import debian, initramfs, kernel_image
+from netcont.lab.cache import (
+    ALWAYS_UNPACKED,
+    PROGRAM_PACKAGES,
+    SETUP_COMMAND,
+    LabFiles,
+    cache_dir,
+    find_lab_files,
+    find_program,
+    generation_dir,
+    lab_environment,
+    read_generation,
+)
+
+EXIT_LISTS_OUT_OF_DATE = 75
+_KEEP_UNUSED_S = 14 * 24 * 3600.0
+
+Say = Callable[[str], None]
+
+
+def fill(cache: Path | None = None, *, say: Say = lambda _message: None) -> LabFiles:
+    """Makes the cache complete and returns what is in it; does nothing if it already is.
+
+    Of two calls at once the second waits, then finds the work done. A call that is killed
+    leaves only a directory that the next one removes.
+    Raises PrerequisiteError (UnknownPackageError if apt's lists may be out of date).
+    """
+    generation = generation_dir(cache)
+    generation.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(generation.parent / "lock"):
+        for leftover in generation.parent.glob(".partial-*"):
+            shutil.rmtree(leftover)
+        if not (generation / "lab.json").is_file():
+            _unpack_all(generation, say)
+            _remove_old(generation)
+        files = read_generation(
+            generation, json.loads((generation / "lab.json").read_text(encoding="utf-8"))
+        )
+        if not files.initramfs.is_file():
+            say("building the boot archive of the lab VM")
+            _build_initramfs(files)
+    return find_lab_files(cache)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _unpack_all(generation: Path, say: Say) -> None:
+    """Fetches and unpacks every package into a fresh directory, then puts it in its place."""
+    kernel = debian.kernel_packages()
+    wanted = [name for name, program in PROGRAM_PACKAGES if find_program(program, None) is None]
+    closure = debian.missing_closure(wanted)
+    others = sorted({*closure, *wanted})
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=generation.parent))
+    partial.chmod(0o755)
+    root = partial / "root"
+    root.mkdir()
+    say(f"unpacking the stock kernel {kernel[0]} into the cache (not installing it)")
+    say(f"and what else only the lab needs: {', '.join(sorted({*wanted, *ALWAYS_UNPACKED}))}")
+    packages: dict[str, str] = {}
+    downloads = partial / "downloads"
+    downloads.mkdir()
+    for archive in debian.download([*kernel, *ALWAYS_UNPACKED, *others], downloads):
+        name, version = debian.package_version(archive)
+        packages[name] = version
+        debian.unpack(archive, root)
+        archive.unlink()
+    downloads.rmdir()
+    content = {
+        "kernel_release": (release := _kernel_release(root)),
+        "kernel_image": str(_bootable(root, release).relative_to(partial)),
+        "packages": dict(sorted(packages.items())),
+    }
+    _run_depmod(read_generation(partial, content))
+    (partial / "in-use").touch()
+    (partial / "lab.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if generation.exists():
+        shutil.rmtree(generation)
+    partial.rename(generation)
+
+
+def _kernel_release(root: Path) -> str:
+    images = sorted((root / "boot").glob("vmlinuz-*"))
+    if len(images) != 1:
+        raise PrerequisiteError(
+            f"the kernel package holds {len(images)} kernels, not one",
+            remedy="apt-get update, then run scripts/setup",
+        )
+    return images[0].name.removeprefix("vmlinuz-")
+
+
+def _bootable(root: Path, release: str) -> Path:
+    compressed = root / "boot" / f"vmlinuz-{release}"
+    bootable = kernel_image.write_bootable(compressed, root / "boot" / f"vmlinux-{release}")
+    if bootable != compressed:
+        compressed.unlink()
+    return bootable
+
+
+def _run_depmod(files: LabFiles) -> None:
+    """modules.dep is made when a kernel package is installed: here nothing did that."""
+    if not files.modules.is_dir():
+        raise PrerequisiteError(
+            f"the kernel package holds no modules for {files.kernel_release}",
+            remedy="apt-get update, then run scripts/setup",
+        )
+    if not (files.root / "lib").exists():
+        # From Debian 13 on modules are below usr/lib, and depmod still looks below lib.
+        (files.root / "lib").symlink_to("usr/lib")
+    program = find_program("depmod", files)
+    if program is None:
+        raise PrerequisiteError("depmod is missing", remedy="apt-get install kmod")
+    done = subprocess.run(
+        [str(program), "-b", str(files.root), files.kernel_release],
+        env={**os.environ, **lab_environment(files)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise PrerequisiteError(
+            f"depmod failed: {done.stderr.strip()}", remedy=f"run {SETUP_COMMAND} again"
+        )
+
+
+def _build_initramfs(files: LabFiles) -> None:
+    busybox = module_program(files, "busybox")
+    part = files.initramfs.with_name(f".{files.initramfs.name}.{os.getpid()}")
+    try:
+        initramfs.build(
+            part,
+            root=files.root,
+            release=files.kernel_release,
+            busybox=busybox,
+            environment=lab_environment(files),
+        )
+        part.replace(files.initramfs)
+    finally:
+        part.unlink(missing_ok=True)
+    archives = sorted(
+        files.initramfs.parent.glob("initramfs-*"), key=lambda path: path.stat().st_mtime
+    )
+    for old in archives[:-4]:
+        old.unlink()
+
+
+def module_program(files: LabFiles, name: str) -> Path:
+    """A program of the cache itself, never the host's."""
+    for directory in files.program_dirs:
+        if (directory / name).is_file():
+            return directory / name
+    raise PrerequisiteError(f"{name} is missing from the cache", remedy=f"run {SETUP_COMMAND}")
+
+
+def _remove_old(generation: Path) -> None:
+    """Removes other versions' directories that no VM uses and that are two weeks old."""
+    for other in generation.parent.glob("lab-*"):
+        marker = other / "in-use"
+        if other == generation or not marker.is_file():
+            continue
+        if time.time() - marker.stat().st_mtime < _KEEP_UNUSED_S:
+            continue
+        with marker.open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(other)
+
+
+def main() -> int:
+    """Entry point of the set-up scripts."""
+
+    def say(message: str) -> None:
+        print(f"netcont: {message}", file=sys.stderr, flush=True)
+
+    try:
+        fill(say=say)
+    except debian.UnknownPackageError as error:
+        say(str(error))
+        return EXIT_LISTS_OUT_OF_DATE
+    except NetcontError as error:
+        say(str(error))
+        return error.exit_code
+    except OSError as error:
+        say(f"the cache {cache_dir()} cannot be filled: {error}")
+        return PrerequisiteError.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
