@@ -19,7 +19,7 @@ _QUANTITY = re.compile(rf"\s*({NUMBER_PATTERN})\s*([A-Za-z/]*)\s*", re.ASCII)
 class Dimension:
     """One kind of quantity and the units it may be written in, each with its SI factor.
 
-    unit: the SI unit that bare numbers are in; example: a value as one would write it.
+    unit: what bare numbers count, in words; example: a value as one would write it.
     """
 
     name: str
@@ -83,13 +83,13 @@ _BINARY = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6,
 SECONDS = Dimension(
     "duration",
     MappingProxyType({"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}),
-    unit="s",
+    unit="seconds",
     example="50 ms",
 )
 BITS_PER_SECOND = Dimension(
     "bit rate",
     MappingProxyType(_si("bit/s") | _si("bps")),
-    unit="bit/s",
+    unit="bits per second",
     example="100 Mbit/s",
 )
 BYTES = Dimension(

@@ -1,0 +1,137 @@
+"""The command netcont: finds the subcommand, runs it, turns errors into lines and exit codes.
+
+Exit codes: 0 as asked; 1 a run failed, or an error that nobody foresaw; 2 usage or configuration;
+4 a threshold was missed; 5 a prerequisite or a privilege is missing; 130 interrupted. A subcommand
+returns None, or its exit code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from netcont import __version__
+from netcont.errors import NetcontError, PrerequisiteError
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a subcommand is ("module:attribute"), and its line in the list of commands."""
+
+    target: str
+    summary: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "compare": Entry(
+        "netcont.cli.compare:compare", "Move a server under each approach; show what breaks."
+    ),
+    "doctor": Entry(
+        "netcont.cli.doctor:doctor", "Say what this machine can run, and what mends the rest."
+    ),
+    "lab": Entry("netcont.cli.lab:lab", "Work in the lab by hand."),
+    "report": Entry("netcont.cli.report:report", "Draw the results of an earlier run again."),
+    "scenario": Entry("netcont.cli.scenario:scenario", "List, show and check scenarios."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand only when it is called, so that start-up stays short."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, without importing anything."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command, imported now.
+
+        Raises click.UsageError, with the nearest name, if there is none of that name, and
+        PrerequisiteError if it needs a package that is not installed. Any other error while it
+        is imported goes through, to be shown as it is.
+        """
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {cmd_name!r}; {hint}")
+        module, _, attribute = entry.target.partition(":")
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == "netcont":
+                raise
+            raise PrerequisiteError(
+                f"netcont {cmd_name} needs the Python package {error.name!r}, which is missing",
+                remedy="start it by scripts/netcont, which sets up what is missing",
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help text, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in sorted(COMMANDS)])
+
+
+@dataclass
+class Settings:
+    """What the global options said."""
+
+    debug: bool = False
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="netcont", message="%(prog)s %(version)s")
+@click.pass_obj
+def netcont(settings: Settings, debug: bool) -> None:
+    """Move a server across a wide-area network, and see which client connections break."""
+    settings.debug = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs netcont and returns its exit code. arguments: without the program; None: sys.argv."""
+    settings = Settings()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        result = netcont.main(given, prog_name="netcont", standalone_mode=False, obj=settings)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("netcont: interrupted")
+        return INTERRUPTED
+    except NetcontError as error:
+        _traceback(settings)
+        _say(f"netcont: error: {error}")
+        return error.exit_code
+    # The last resort: a line instead of a traceback, which --debug shows.
+    except Exception as error:  # noqa: BLE001
+        _traceback(settings)
+        text = " ".join(str(error).split())
+        _say(f"netcont: error: unexpected {type(error).__name__}: {text}")
+        if not settings.debug:
+            _say("  remedy: run again with --debug for the traceback: netcont --debug …")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _traceback(settings: Settings) -> None:
+    if settings.debug:
+        traceback.print_exc()
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
