@@ -18,13 +18,14 @@ from netcont.lab.clients.findings import ServiceRecords
 from netcont.lab.clients.forked import Forked, fork
 from netcont.lab.clients.service_datagrams import Sink, Source
 from netcont.lab.clients.service_streams import Chargen, Discard, Echo, Listener, Request
-from netcont.lab.clients.spec import Ports
+from netcont.lab.clients.spec import Control, Ports
 
 
 class Service:
     """All services of one guest."""
 
-    def __init__(self, ports: Ports, bind: str) -> None:
+    def __init__(self, ports: Ports, bind: str, control: Control) -> None:
+        self.control = control
         self.selector: selectors.BaseSelector = selectors.DefaultSelector()
         self.records = ServiceRecords()
         self._timers: list[tuple[float, int, Callable[[float], float | None]]] = []
@@ -98,16 +99,19 @@ class ServiceProcess:
 
 
 def fork_service(
-    enter: Callable[[], None], ports: Ports | None = None, bind: str = "0.0.0.0"
+    enter: Callable[[], None],
+    control: Control,
+    ports: Ports | None = None,
+    bind: str = "0.0.0.0",
 ) -> ServiceProcess:
     """Start the services in a child; enter is called in there first (into the guest's namespace
-    and control group)."""
+    and control group). What they send by themselves ends with the clients' window."""
     where = ports or Ports()
     ready_read, ready_write = os.pipe()
     stop_read, stop_write = os.pipe()
 
     def serve() -> ServiceRecords:
-        service = Service(where, bind)
+        service = Service(where, bind, control)
         os.write(ready_write, b"r")
         os.close(ready_write)
         return service.serve(stop_read)

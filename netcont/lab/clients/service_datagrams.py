@@ -11,7 +11,7 @@ from typing import Final
 
 from netcont.lab.clients.findings import Arrivals
 from netcont.lab.clients.service_streams import Loop
-from netcont.lab.clients.spec import following
+from netcont.lab.clients.spec import FAST_STOP, following
 from netcont.lab.clients.wire import (
     DATAGRAM,
     DATAGRAM_PERIOD_S,
@@ -134,7 +134,8 @@ class Source:
                 stream.ancillary = [(socket.IPPROTO_IP, _IP_PKTINFO, answer)]
 
     def _fire(self, stream: _Stream, now_s: float) -> float | None:
-        if stream.stopped:
+        # Beyond the window nobody measures, and a client that cannot be reached cannot stop us.
+        if stream.stopped or now_s >= self._loop.control.instants[FAST_STOP]:
             return None
         # Refused by the kernel (no route, the address is gone): sent, and lost.
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from netcont.lab.clients.findings import Arrivals, ByteBins, ServiceRecords
-from netcont.lab.clients.spec import following
+from netcont.lab.clients.spec import FAST_STOP, Control, following
 from netcont.lab.clients.tcp_bulk import Bucket, pace
 from netcont.lab.clients.wire import (
     ACK_EVERY_BYTES,
@@ -30,6 +30,7 @@ class Loop(Protocol):
 
     selector: selectors.BaseSelector
     records: ServiceRecords
+    control: Control
 
     def every(self, due_s: float, fire: Callable[[float], float | None]) -> None:
         """Call fire at due_s and at each instant that it returns, until it returns None."""
@@ -180,7 +181,8 @@ class Chargen(Headed):
             self.close()
 
     def _fire(self, now_s: float) -> float | None:
-        if not self.open:
+        # Beyond the window nobody measures, and a client that cannot be reached cannot stop us.
+        if not self.open or now_s >= self.loop.control.instants[FAST_STOP]:
             return None
         try:
             self._send(self._bucket.fill(now_s), now_s)

@@ -31,8 +31,8 @@ def ports() -> Ports:
 
 
 @pytest.fixture
-def service(ports: Ports) -> Iterator[ServiceProcess]:
-    process = fork_service(lambda: None, ports, LOCAL)
+def service(ports: Ports, control: Control) -> Iterator[ServiceProcess]:
+    process = fork_service(lambda: None, control, ports, LOCAL)
     process.wait_ready(5.0)
     yield process
     process.kill()

@@ -110,9 +110,9 @@ def test_a_client_that_begins_after_the_window_says_so(start: Starter, end_in: E
 
 
 def test_a_service_without_its_port_is_refused_at_the_start(
-    service: ServiceProcess, ports: Ports
+    service: ServiceProcess, ports: Ports, control: Control
 ) -> None:
-    second = fork_service(nowhere, ports, "127.0.0.1")
+    second = fork_service(nowhere, control, ports, "127.0.0.1")
     with pytest.raises(LabError, match="Address already in use"):
         second.wait_ready(5.0)
     assert "failed" in (second.stop(1.0).disturbed or "")

@@ -12,7 +12,7 @@ from netcont.lab.clients import udp
 from netcont.lab.clients.overhead import send_marked
 from netcont.lab.clients.run import ClientProcess
 from netcont.lab.clients.service import ServiceProcess, fork_service
-from netcont.lab.clients.spec import Ports
+from netcont.lab.clients.spec import Control, Ports
 from netcont.lab.clients.wire import DATAGRAM, HELLO, STOP, client_tag
 from netcont.model.scenario import ClientKind
 
@@ -85,6 +85,17 @@ def test_udp_down_shows_a_freeze_and_no_burst_after_it(
     assert record.connected_s == record.arrivals[0].received_s
 
 
+def test_the_source_ends_with_the_window_even_if_no_stop_reaches_it(
+    service: ServiceProcess, ports: Ports, end_in: EndIn
+) -> None:
+    end_in(0.2, 100.0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(client_tag(1) + HELLO, (LOCAL, ports.source))
+        time.sleep(0.4)
+        (count, _) = service.stop(2.0).sent[1]
+    assert 5 <= count <= 21
+
+
 def test_udp_down_survives_what_a_network_does_to_datagrams(
     brief: None, start: Starter, ports: Ports, end_in: EndIn
 ) -> None:
@@ -107,8 +118,10 @@ def test_udp_down_survives_what_a_network_does_to_datagrams(
     assert [a.seq for a in record.arrivals] == [0, 2, 1, 1, 3]
 
 
-def test_the_source_answers_from_the_address_that_was_spoken_to(ports: Ports) -> None:
-    process = fork_service(lambda: None, ports, "0.0.0.0")
+def test_the_source_answers_from_the_address_that_was_spoken_to(
+    ports: Ports, control: Control
+) -> None:
+    process = fork_service(lambda: None, control, ports, "0.0.0.0")
     try:
         process.wait_ready(5.0)
         for number, address in enumerate(("127.0.0.2", "127.0.0.3")):
