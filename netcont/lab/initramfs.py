@@ -52,6 +52,8 @@ LAB_MODULES = (
 )
 """Loaded at boot from memory. Loading one at need would read the host's files during a run."""
 
+_SIGNATURE_MARK = b"~Module signature appended~\n"
+
 _DIRECTORIES = ("bin", "dev", "host", "modules", "newroot", "proc", "upper")
 
 
@@ -130,17 +132,34 @@ def _is_builtin(name: str, root: Path, release: str) -> bool:
 
 
 def _read_module(path: Path) -> bytes:
-    """A module's bytes, uncompressed: the guest would need far longer to do that."""
+    """A module's bytes, uncompressed and unsigned.
+
+    The guest would need far longer to unpack it, and to verify sixty signatures.
+    """
     data = path.read_bytes()
     if path.suffix == ".xz":
-        return lzma.decompress(data)
-    if path.suffix == ".gz":
-        return gzip.decompress(data)
-    if path.suffix == ".zst":
-        return subprocess.run(
+        data = lzma.decompress(data)
+    elif path.suffix == ".gz":
+        data = gzip.decompress(data)
+    elif path.suffix == ".zst":
+        data = subprocess.run(
             ["zstd", "-dcq"], input=data, stdout=subprocess.PIPE, check=True
         ).stdout
-    return data
+    return without_signature(data)
+
+
+def without_signature(module: bytes) -> bytes:
+    """A kernel module without the signature at its end, if there is one.
+
+    There the file has: the signature, eight bytes about its kind, its length in four bytes
+    (big-endian), and a fixed text.
+    """
+    if not module.endswith(_SIGNATURE_MARK):
+        return module
+    description_end = len(module) - len(_SIGNATURE_MARK)
+    length = int.from_bytes(module[description_end - 4 : description_end], "big")
+    end = description_end - 12 - length
+    return module[:end] if end > 0 else module
 
 
 def _write(writer: Any, busybox: Path, modules: Sequence[Path], stream: BinaryIO) -> None:
