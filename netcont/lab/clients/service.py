@@ -100,18 +100,19 @@ class ServiceProcess:
 
 def fork_service(
     enter: Callable[[], None],
-    control: Control,
+    control: Control | None = None,
     ports: Ports | None = None,
     bind: str = "0.0.0.0",
 ) -> ServiceProcess:
     """Start the services in a child; enter is called in there first (into the guest's namespace
-    and control group). What they send by themselves ends with the clients' window."""
+    and control group). What they send by themselves ends with the clients' window; without
+    control only a client can end it, which one that is cut off never does."""
     where = ports or Ports()
     ready_read, ready_write = os.pipe()
     stop_read, stop_write = os.pipe()
 
     def serve() -> ServiceRecords:
-        service = Service(where, bind, control)
+        service = Service(where, bind, control or Control())
         os.write(ready_write, b"r")
         os.close(ready_write)
         return service.serve(stop_read)
