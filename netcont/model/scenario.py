@@ -17,6 +17,9 @@ from netcont.units import BITS_PER_SECOND, BYTES, BYTES_PER_SECOND, SECONDS
 
 SCHEMA_VERSION = 1
 
+TRANSIT_PREFIX = "192.0.2.0/24"
+"""RFC 5737: the addresses between providers and gateways, which no site may have."""
+
 Seconds = Annotated[float, SECONDS, Ge(0), Le(86400)]
 PositiveSeconds = Annotated[float, SECONDS, Gt(0), Le(86400)]
 PathSeconds = Annotated[float, SECONDS, Ge(0), Le(60)]

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from netcont.approach import find
 from netcont.errors import ConfigurationError
-from netcont.model.scenario import ClientKind, FaultKind, Scenario, each_client
+from netcont.model.scenario import TRANSIT_PREFIX, ClientKind, FaultKind, Scenario, each_client
 from netcont.scenarios.problems import Location, Problem, nearest, shown
 
 PAGE_BYTES = 4096
@@ -146,6 +146,9 @@ def _prefix(text: str, family: int) -> IPv4Network | tuple[str, str]:
         return f"{shown(text)} is not for hosts", example
     if prefix.network_address in IPv4Network("0.0.0.0/8"):
         return f"{shown(text)} is not for hosts", example
+    if prefix.overlaps(IPv4Network(TRANSIT_PREFIX)):
+        what = f"{shown(text)} overlaps with {TRANSIT_PREFIX}, which joins the providers"
+        return what, example
     return prefix
 
 

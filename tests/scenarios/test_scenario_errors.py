@@ -322,6 +322,12 @@ CASES: list[tuple[str, str, str]] = [
         'network.client_prefix: "127.0.0.0/24" is not for hosts;'
         ' write an IPv4 prefix such as "10.1.0.0/24"',
     ),
+    (
+        "a prefix of the providers",
+        '[network]\nclient_prefix = "192.0.2.0/24"',
+        'network.client_prefix: "192.0.2.0/24" overlaps with 192.0.2.0/24, which joins the'
+        ' providers; write an IPv4 prefix such as "10.1.0.0/24"',
+    ),
     # What does not fit together.
     (
         "more working set than memory",
