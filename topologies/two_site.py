@@ -18,7 +18,8 @@ from mininet.topo import Topo
 
 from netcont.lab.keys import lab_key
 from netcont.model.layout import GuestPort, Layout, NameService, Site
-from netcont.model.scenario import Network, Scenario
+from netcont.model.plan import SetNetem
+from netcont.model.scenario import Network, Place, Scenario
 from topologies.sites import (
     CLIENT,
     GATEWAY,
@@ -34,6 +35,7 @@ from topologies.sites import (
     add_path,
     add_providers,
     add_site,
+    netem,
 )
 
 
@@ -98,6 +100,17 @@ def layout(scenario: Scenario) -> Layout:
         on_link=(a.address(CLIENT), a.address(HYPERVISOR)),
         mtu_bytes=scenario.network.mtu_bytes,
     )
+
+
+def client_nodes(place: Place) -> tuple[str, ...]:
+    """Where clients of that place stand."""
+    return {Place.REMOTE: ("clc",), Place.AT_A: ("cla",), Place.AT_B: ("clb",)}[place]
+
+
+def wan_between_sites(scenario: Scenario) -> tuple[SetNetem, ...]:
+    """The queues of the path from A to B and back: what a cut of the WAN stops."""
+    path = scenario.network.a_b
+    return (netem("pea", "pea-b", path), netem("peb", "peb-a", path.reversed()))
 
 
 def _site(place: SitePlace) -> Site:

@@ -1,9 +1,9 @@
 """IP tunnels between the gateways: IP-in-IP (RFC 2003) and GRE (RFC 2784, key RFC 2890).
 
 Make before break (Bradford et al., VEE'07). Prepare: both ends of the tunnel stand, and B's
-gateway knows the way to the guest and back, while the guest still serves at A. Switch: A's
-gateway turns packets for the guest into the tunnel, answers ARP for it on A's LAN and says so;
-what comes while the guest is frozen waits in the neighbour queue of B's gateway. Announce: the
+gateway knows the way back for what the guest will send, while the guest still serves at A.
+Switch: A's gateway turns packets for the guest into the tunnel, answers ARP for it on A's LAN and
+says so, B's gateway delivers to its LAN; what comes while the guest is frozen waits in the neighbour queue of B's gateway. Announce: the
 guest's MAC is told, which releases that queue, and the guest learns who its gateway is now.
 """
 
@@ -51,7 +51,7 @@ class IpTunnel:
             case Phase.PREPARE:
                 return Plan(self._ends(context) + _way_at_b(context))
             case Phase.SWITCH:
-                return Plan(_redirect_at_a(context.layout))
+                return Plan(_redirect_at_a(context.layout) + _deliver_at_b(context.layout))
             case Phase.ANNOUNCE:
                 return Plan(_announce_at_b(context.layout))
             case _:
@@ -85,7 +85,6 @@ def _way_at_b(context: Context) -> tuple[Change, ...]:
     a, b, guest = layout.a, layout.b, layout.guest
     proxy = f"net.ipv4.conf.{b.gateway_lan}.proxy_arp"
     changes: list[Change] = [
-        AddRoute(b.gateway, f"{guest.address}/32", link=b.gateway_lan),
         # B's own hosts reach the guest without leaving the site, and the other way round.
         AddRule(b.gateway, PRIORITY, f"{guest.address}/32", MAIN_TABLE, destination=b.prefix),
         # The guest asks B's LAN for its old gateway and neighbours: B's gateway answers, at once.
@@ -108,6 +107,12 @@ def _redirect_at_a(layout: Layout) -> tuple[Change, ...]:
         AddNeighbour(a.gateway, a.gateway_lan, guest.address),
         Announce(a.gateway, a.gateway_lan, guest.address, a.gateway_mac),
     )
+
+
+def _deliver_at_b(layout: Layout) -> tuple[Change, ...]:
+    """Not earlier: B's own hosts would be sent to a guest that is still at A."""
+    b, guest = layout.b, layout.guest
+    return (AddRoute(b.gateway, f"{guest.address}/32", link=b.gateway_lan),)
 
 
 def _announce_at_b(layout: Layout) -> tuple[Change, ...]:

@@ -191,6 +191,7 @@ def _add_bridge(change: changes.AddBridge, node: Namespace) -> None:
         br_stp_state=0,
         br_forward_delay=0,
         br_mcast_snooping=0,
+        **({} if change.learning else {"br_ageing_time": 0}),
         **({"mtu": change.mtu_bytes} if change.mtu_bytes else {}),
     )
     node.forget(change.name)

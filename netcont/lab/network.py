@@ -10,7 +10,8 @@ from mininet.net import Mininet
 
 from netcont.kernel.namespace import Namespace
 from netcont.model.layout import Layout
-from netcont.model.scenario import Scenario
+from netcont.model.plan import SetNetem
+from netcont.model.scenario import Place, Scenario
 
 
 class LabNetwork:
@@ -23,6 +24,8 @@ class LabNetwork:
         topology = importlib.import_module(f"topologies.{scenario.network.topology}")
         self._topo = topology.topos[scenario.network.topology]
         self.layout: Layout = topology.layout(scenario)
+        self.wan: tuple[SetNetem, ...] = topology.wan_between_sites(scenario)
+        self._client_nodes = topology.client_nodes
 
     def __enter__(self) -> Self:
         # Mininet would raise limits of the whole machine; namespaces need none of that.
@@ -45,6 +48,11 @@ class LabNetwork:
         trace: TracebackType | None,
     ) -> None:
         self._stop()
+
+    def client_node(self, place: Place, number: int) -> Namespace:
+        """Where the number-th client of that place stands."""
+        nodes: tuple[str, ...] = self._client_nodes(place)
+        return self.namespaces[nodes[number % len(nodes)]]
 
     @property
     def mininet(self) -> Any:

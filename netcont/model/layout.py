@@ -12,7 +12,8 @@ class Site:
     """One place with its own addresses.
 
     gateway_lan, gateway_wan: the gateway's links; wan_address: where tunnels end; bridge: the
-    hypervisor's bridge into the LAN; circuit: the hypervisor's link to the carrier's layer-2
+    hypervisor's bridge into the LAN; guest_port: the hypervisor's end of the guest's cable;
+    circuit: the hypervisor's link to the carrier's layer-2
     circuit (None: there is none). nodes: everything that this site's engine may change.
     """
 
@@ -27,17 +28,17 @@ class Site:
     hypervisor: str
     hypervisor_address: str
     bridge: str
+    guest_port: str
     circuit: str | None
     nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class GuestPort:
-    """The guest's network card: its own end (link in node) and the hypervisor's end (port)."""
+    """The guest's network card: link in node."""
 
     node: str
     link: str
-    port: str
     mac: str
     address: str
     prefixlen: int

@@ -69,13 +69,16 @@ class AddTunnel(AddLink):
 
 @dataclass(frozen=True)
 class AddBridge(AddLink):
-    """A learning bridge without spanning tree."""
+    """A bridge without spanning tree. learning False: a hub, that floods every frame."""
 
     mtu_bytes: int | None = None
+    learning: bool = True
 
     def commands(self) -> tuple[str, ...]:
+        ageing = "" if self.learning else " ageing_time 0"
         return (
-            f"ip link add {self.name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            f"ip link add {self.name} type bridge"
+            f" stp_state 0 forward_delay 0 mcast_snooping 0{ageing}",
         )
 
 

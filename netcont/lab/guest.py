@@ -1,0 +1,98 @@
+"""The guest of a lab run: its control group, its services, its memory, the user's server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from netcont.kernel.namespace import Namespace, die_with_parent
+from netcont.lab.clients.service import ServiceProcess, fork_service
+from netcont.lab.site import take_link_down
+from netcont.migration.guest import NamespaceGuest
+from netcont.migration.memory import MemoryImage
+from netcont.migration.workload import Workload, fill
+from netcont.model.layout import Layout
+from netcont.model.scenario import Scenario
+
+_READY_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class RunningGuest:
+    """What serves, and what moves."""
+
+    group: NamespaceGuest
+    service: ServiceProcess
+    workload: Workload
+    image: Path
+
+
+@contextmanager
+def running_guest(
+    scenario: Scenario, layout: Layout, nodes: Mapping[str, Namespace], scratch: Path, seed: int
+) -> Iterator[RunningGuest]:
+    """The guest runs within the block; afterwards its processes are ended."""
+    image_path = scratch / "a.mem"
+    with ExitStack() as stack:
+        group = stack.enter_context(
+            NamespaceGuest(
+                f"netcont-{os.getpid()}",
+                lambda up: (
+                    None
+                    if up  # the cable is plugged in, up, by the site that resumes the guest
+                    else take_link_down(nodes, layout.a.hypervisor, layout.guest.port)
+                ),
+            )
+        )
+        node = nodes[layout.guest.node]
+
+        def enter() -> None:
+            node.enter()
+            group.add(os.getpid())
+
+        service = fork_service(enter)
+        stack.callback(service.kill)
+        service.wait_ready(_READY_LIMIT_S)
+        image = stack.enter_context(MemoryImage.create(image_path, scenario.guest.memory_bytes))
+        fill(image, seed)
+        workload = Workload(
+            image,
+            seed=seed,
+            rate_bytes_per_s=scenario.guest.dirty_rate_bytes_per_s,
+            working_set_bytes=scenario.guest.working_set_bytes,
+        )
+        stack.callback(workload.stop)
+        group.add(workload.pid)
+        if scenario.server is not None:
+            stack.enter_context(_server(scenario.server.command, enter, scratch))
+        # Whatever happens, nothing may wait for a frozen process.
+        stack.callback(group.close)
+        yield RunningGuest(group, service, workload, image_path)
+
+
+@contextmanager
+def _server(command: str, enter: object, scratch: Path) -> Iterator[None]:
+    def prepare() -> None:
+        die_with_parent()
+        enter()  # type: ignore[operator]
+
+    with (scratch / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
+    try:
+        yield
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()

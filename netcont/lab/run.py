@@ -1,0 +1,262 @@
+"""One run: the network is built, clients start, the guest moves, and what happened is recorded.
+
+Everything that a measurement needs is forked and in memory before its begin, an instant on the
+grid of the clock; from there on nothing is read, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from netcont.approach import Approach, Context, find
+from netcont.lab.capture import FrameCapture
+from netcont.lab.clients.findings import Findings
+from netcont.lab.clients.forked import fork
+from netcont.lab.clients.groups import expand
+from netcont.lab.clients.overhead import send_marked
+from netcont.lab.clients.run import ClientProcess, fork_client
+from netcont.lab.clients.spec import Control, Schedule
+from netcont.lab.clients.wire import OVERHEAD_MARK
+from netcont.lab.faults import Faults
+from netcont.lab.grid import next_begin_s, sleep_until
+from netcont.lab.guest import RunningGuest, running_guest
+from netcont.lab.hostreads import HostReads
+from netcont.lab.job import RawRun
+from netcont.lab.nameservers import nameservers
+from netcont.lab.network import LabNetwork
+from netcont.lab.site import LabSite
+from netcont.migration.destination import run_destination
+from netcont.migration.move import EngineProcess, Move
+from netcont.migration.phases import Side
+from netcont.migration.recover import recover_destination, recover_source
+from netcont.migration.reports import Channel, PhaseMark, Report
+from netcont.migration.site import START, Setup
+from netcont.migration.source import run_source
+from netcont.model.samples import Frame, MoveRecord
+from netcont.model.scenario import FaultKind, Place, Scenario
+
+MIGRATION_PORT = 7700
+DEFAULT_SHARE = 0.8
+_MARK_S = 1.0
+_MOVE_LIMIT_S = 900.0
+_LATE_S = 60.0
+_DNS_MARGIN_S = 3.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run is about."""
+
+    scenario: Scenario
+    approach: Approach
+    seed: int
+    scratch: Path
+
+
+def make_run(scenario: Scenario, approach: str, seed: int, scratch: Path) -> RawRun:
+    """Makes one run in an empty directory below scratch (a tmpfs), which is removed afterwards."""
+    directory = scratch / f"{approach}-{seed}"
+    directory.mkdir(parents=True)
+    try:
+        return _Run(Settings(scenario, find(approach), seed, directory)).make()
+    finally:
+        shutil.rmtree(directory)
+
+
+def bandwidth_bps(scenario: Scenario) -> float:
+    """What the copying may use of the path from A to B."""
+    chosen = scenario.migration.bandwidth_bps
+    return chosen if chosen is not None else DEFAULT_SHARE * scenario.network.a_b.rate_bps
+
+
+class _Run:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._scenario = settings.scenario
+        self._network = LabNetwork(settings.scenario)
+        self._layout = self._network.layout
+        self._context = Context(self._layout, settings.scenario)
+        self._control = Control()
+
+    def make(self) -> RawRun:
+        started_s = time.monotonic()
+        scratch, seed = self._settings.scratch, self._settings.seed
+        with ExitStack() as stack:
+            stack.enter_context(self._network)
+            nodes = self._network.namespaces
+            names, guest = self._layout.names, self._layout.guest
+            stack.enter_context(nameservers(names, guest.address, nodes, scratch))
+            running = stack.enter_context(
+                running_guest(self._scenario, self._layout, nodes, scratch, seed)
+            )
+            begin_s = next_begin_s(time.monotonic())
+            clients = self._start_clients(begin_s)
+            for client in clients:
+                stack.callback(client.kill)
+            reads = HostReads()
+            with reads:
+                before = self._mark(begin_s + self._scenario.timing.warmup_s - _MARK_S, first=True)
+                move = self._start_move(running, begin_s + self._scenario.timing.warmup_s)
+                stack.callback(move.close)
+                after = self._watch(move)
+                findings = self._collect(clients)
+            observed_until_s = time.monotonic()
+            record = move.retire(time.monotonic, time.monotonic() + _LATE_S)
+            self._faults.wait()
+            running.group.close()
+            service = running.service.stop(_LATE_S)
+        return RawRun(
+            approach=self._settings.approach.name,
+            seed=seed,
+            begin_s=begin_s,
+            fast_stop_s=self._control.fast_stop_s,
+            observed_until_s=observed_until_s,
+            move=record,
+            findings=tuple(findings),
+            service=service,
+            overhead_before=before,
+            overhead_after=after,
+            old_address=guest.address,
+            new_address=guest.new_address,
+            host_reads=reads.count,
+            notes=(*move.story.notes, *self._faults.happened),
+            virtual_s=time.monotonic() - started_s,
+            kernel=os.uname().release,
+        )
+
+    # ---- clients
+
+    def _start_clients(self, begin_s: float) -> list[ClientProcess]:
+        names = self._layout.names
+        planned = expand(
+            self._scenario.client,
+            self._settings.seed,
+            f"{names.name}.{names.zone}",
+            str(self._settings.scratch),
+        )
+        processes = []
+        for number, client in enumerate(planned):
+            node = self._network.client_node(client.spec.place, number)
+            schedule = Schedule(begin_s + client.offset_s)
+            processes.append(fork_client(client.spec, schedule, self._control, node.enter))
+        return processes
+
+    def _collect(self, clients: Iterable[ClientProcess]) -> list[Findings]:
+        findings = []
+        for client in clients:
+            left_s = self._control.give_up_s + _LATE_S - time.monotonic()
+            findings.append(client.findings(max(1.0, left_s)))
+        return findings
+
+    def _mark(self, at_s: float, *, first: bool) -> tuple[Frame, ...]:
+        """The marked datagrams, sent by a remote client at at_s, as A's links saw them."""
+        layout, nodes = self._layout, self._network.namespaces
+        links = [(nodes[layout.a.gateway], layout.a.gateway_wan)]
+        if not first and layout.a.circuit is not None:
+            links.append((nodes[layout.a.hypervisor], layout.a.circuit))
+        sleep_until(at_s)
+        capture = FrameCapture(links, OVERHEAD_MARK[:-4], outgoing=not first)
+        sender = self._network.client_node(Place.REMOTE, 0)
+        fork(lambda: send_marked(layout.guest.address), sender.enter, "marked").collect(_LATE_S)
+        sleep_until(at_s + _MARK_S / 2)
+        return capture.finish()
+
+    # ---- the move
+
+    def _start_move(self, running: RunningGuest, at_s: float) -> Move:
+        layout, scratch = self._layout, self._settings.scratch
+        nodes = self._network.namespaces
+        address = (layout.b.hypervisor_address, MIGRATION_PORT)
+
+        def setup(image: Path, record: Path, peer: Path) -> Setup:
+            return Setup(
+                run_id=f"{self._settings.approach.name}-{self._settings.seed}",
+                address=address,
+                image=image,
+                record=record,
+                memory_bytes=self._scenario.guest.memory_bytes,
+                bandwidth_bps=bandwidth_bps(self._scenario),
+                migration=self._scenario.migration,
+                peer_record=peer,
+            )
+
+        a_record, b_record = scratch / "a.record", scratch / "b.record"
+        at_a = setup(running.image, a_record, b_record)
+        at_b = setup(scratch / "b.mem", b_record, a_record)
+
+        def source(main: Callable[..., object]) -> Callable[[], EngineProcess]:
+            def run(channel: Channel) -> object:
+                site = self._site("a", running)
+                sleep_until(at_s)
+                return main(at_a, site, running.workload, channel, clock=time.monotonic)
+
+            return lambda: EngineProcess(Side.SOURCE, run, nodes[layout.a.hypervisor].enter)
+
+        def destination(main: Callable[..., object]) -> Callable[[], EngineProcess]:
+            def run(channel: Channel) -> object:
+                return main(at_b, self._site("b", running), channel, clock=time.monotonic)
+
+            return lambda: EngineProcess(Side.DESTINATION, run, nodes[layout.b.hypervisor].enter)
+
+        engine_b = destination(run_destination)()
+        engine_a = source(run_source)()
+        move = Move(
+            engine_a,
+            engine_b,
+            recover={
+                Side.SOURCE: source(recover_source),
+                Side.DESTINATION: destination(recover_destination),
+            },
+            on_report=self._heard,
+        )
+        self._faults = Faults(
+            self._scenario.fault,
+            nodes,
+            self._network.wan,
+            {
+                FaultKind.KILL_SOURCE: lambda: _pid(move, Side.SOURCE),
+                FaultKind.KILL_DESTINATION: lambda: _pid(move, Side.DESTINATION),
+            },
+        )
+        return move
+
+    def _site(self, side: str, running: RunningGuest) -> LabSite:
+        return LabSite(
+            side,
+            self._settings.approach,
+            self._context,
+            self._network.namespaces,
+            running.group,
+            self._settings.scratch / f"{side}.journal",
+        )
+
+    def _heard(self, report: Report) -> None:
+        if isinstance(report, PhaseMark) and report.edge == START:
+            self._faults.reached(report.phase)
+
+    def _watch(self, move: Move) -> tuple[Frame, ...]:
+        """Until the move is settled; then says when the observation ends."""
+        clock = time.monotonic
+        record = move.run(clock, clock() + _MOVE_LIMIT_S)
+        timing = self._scenario.timing
+        observe_s = max(timing.observe_s, self._scenario.dns.ttl_s + _DNS_MARGIN_S)
+        fast_stop_s = max(_resumed_s(record), clock() - observe_s / 2) + observe_s
+        self._control.end(fast_stop_s, fast_stop_s + timing.give_up_s)
+        return self._mark(fast_stop_s - _MARK_S, first=False)
+
+
+def _resumed_s(record: MoveRecord) -> float:
+    if record.thawed_s is not None:
+        return record.thawed_s
+    return record.phases[-1].end_s if record.phases else 0.0
+
+
+def _pid(move: Move, side: Side) -> int | None:
+    engine = move.engines[side]
+    return engine.pid if engine.alive else None

@@ -1,0 +1,81 @@
+"""Inside the lab: reads a job, makes its runs, leaves each in the job's directory.
+
+Started by netcont itself (python -m netcont.lab.worker JOB). Everything is imported here, once,
+before the first clock is read: later imports would read from the host while virtual time jumps.
+"""
+
+from __future__ import annotations
+
+import encodings.idna  # noqa: F401  (getaddrinfo would import it in the first probe)
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from netcont.errors import NetcontError
+from netcont.lab.clients.findings import ServiceRecords
+from netcont.lab.job import DONE, STARTED, Job, RawRun
+from netcont.lab.network import LabNetwork
+from netcont.lab.resident import bring_into_memory, own_mounts, replace_file
+from netcont.lab.run import make_run
+
+_NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
+
+
+def main(job_path: str) -> int:
+    """Makes the job's runs; returns how many could not be made."""
+    path = Path(job_path)
+    job = Job.read(path)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    scratch = Path(job.scratch) / str(os.getpid())
+    _settle_in(job, scratch)
+    failed = 0
+    for approach, seed in job.runs:
+        print(f"{STARTED}{approach} {seed}", flush=True)
+        run = _attempt(job, approach, seed, scratch)
+        failed += run.failure is not None
+        run.write(path.parent)
+        print(f"{DONE}{approach} {seed}", flush=True)
+    return failed
+
+
+def _attempt(job: Job, approach: str, seed: int, scratch: Path) -> RawRun:
+    try:
+        return make_run(job.scenario, approach, seed, scratch)
+    except (NetcontError, OSError) as error:
+        traceback.print_exc()
+        return RawRun(
+            approach=approach,
+            seed=seed,
+            begin_s=0.0,
+            fast_stop_s=0.0,
+            observed_until_s=0.0,
+            move=None,
+            findings=(),
+            service=ServiceRecords(),
+            kernel=os.uname().release,
+            failure=f"{type(error).__name__}: {error}",
+        )
+
+
+def _settle_in(job: Job, scratch: Path) -> None:
+    """Mounts, memory and modules: all that must be there before anything is measured."""
+    scratch.mkdir(parents=True)
+    own_mounts()
+    bring_into_memory(job.resident, scratch / "files")
+    resolver = LabNetwork(job.scenario).layout.names.resolver
+    replace_file(
+        "/etc/resolv.conf",
+        f"nameserver {resolver}\noptions timeout:1 attempts:2\n",
+        scratch / "etc",
+    )
+    replace_file("/etc/nsswitch.conf", _NSSWITCH, scratch / "etc")
+    for module in job.modules:
+        # One that is missing shows when a plan needs it, with the kernel's own words.
+        subprocess.run(["modprobe", "-q", module], check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
