@@ -8,6 +8,7 @@ console log.
 
 from __future__ import annotations
 
+import compileall
 import os
 import selectors
 import shlex
@@ -102,6 +103,7 @@ class Vm:
             console_log=self.console_log.absolute(),
             interactive=False,
         )
+        compile_sources()
         self._started_s = time.monotonic()
         # QEMU's own complaints belong into the same log as the guest's.
         with self.console_log.open("ab") as log:
@@ -181,6 +183,12 @@ class Vm:
             f"the lab VM {what}\n{describe_log(self.console_log)}",
             remedy="read the console log; `netcont doctor` tells whether the lab can work here",
         )
+
+
+def compile_sources() -> None:
+    """Compiles netcont's own sources if that was not done: in the guest it would take seconds."""
+    package = Path(__file__).parent.parent
+    compileall.compile_dir(package, quiet=2)
 
 
 def shell_in_vm(
