@@ -107,11 +107,12 @@ class Destination(Engine):
 
     def _await_source(self, listener: socket.socket) -> Link | None:
         """The connection on which the move comes; None if it is over before it began."""
+        deadline = self.clock() + self.setup.give_up_s
         while True:
-            ready = wait_readable([listener, self.channel])
-            if self.channel in ready:
-                self.channel.command()
-                self._abort("the destination was told to stop")
+            left_s = max(deadline - self.clock(), 0.0)
+            ready = wait_readable([listener, self.channel], left_s)
+            if self.channel in ready or not ready:
+                self._abort("told to stop" if ready else "the source did not come")
                 return None
             link = self._accept(listener)
             if link is None:

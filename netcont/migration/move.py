@@ -66,7 +66,7 @@ class EngineProcess:
 
     def close(self) -> None:
         """Tells the engine to stop and waits until it has."""
-        self.channel.close()
+        self.channel.hang_up()
         self.reap()
 
     def reap(self) -> int:
@@ -219,6 +219,7 @@ class Move:
         self.story = Story()
         self._recover = dict(recover or {})
         self._on_report = on_report
+        self._retiring = False
 
     def step(self, timeout_s: float | None = None) -> None:
         """Takes in what the engines report within timeout_s, one report of each at most."""
@@ -239,10 +240,16 @@ class Move:
         self.story.add(message)
         if self._on_report is not None:
             self._on_report(message)
-        if isinstance(message, Died) and engine.side in self._recover:
+        if isinstance(message, Reached) and message.side is Side.SOURCE:
+            if message.state is State.ROLLED_BACK:
+                # It has no more questions; the destination may not even have heard of it yet.
+                self.engines[Side.DESTINATION].tell(Command.STOP)
+        elif isinstance(message, Died) and engine.side in self._recover:
             engine.channel.close()
             self.engines[engine.side] = self._recover.pop(engine.side)()
             self.story.dead.discard(engine.side)
+            if self._retiring:
+                self.engines[engine.side].tell(Command.RETIRE)
 
     def run(self, clock: Clock, deadline_s: float) -> MoveRecord:
         """Until nothing more will happen by itself, or the clock reads deadline_s."""
@@ -250,6 +257,7 @@ class Move:
 
     def retire(self, clock: Clock, deadline_s: float) -> MoveRecord:
         """Tells the engines that the old path is not needed any more, and waits for them."""
+        self._retiring = True
         self.engines[Side.SOURCE].tell(Command.RETIRE)
         done = {State.MOVED, State.ROLLED_BACK, State.FAILED}
         if not self.engines[Side.SOURCE].alive:

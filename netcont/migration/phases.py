@@ -12,7 +12,8 @@ A move has two engines, one at each site, and one guest. They agree through one 
 * Between sending COMMIT and hearing the answer the source cannot know on which side of that point
   the move is. It is ``committing``, then ``unsure``: its copy stays fenced (frozen and unplugged)
   until the destination says ``committed`` or ``aborted``. A destination that has not committed
-  when it is asked aborts first and answers then, so the answer stays true.
+  when it is asked aborts first and answers then, so the answer stays true. (Confirming the last
+  round before COMMIT would narrow the doubt, and lengthen every pause by a round trip.)
 * ``failed`` means that the side which owns the guest could not make it run. It is fenced too.
 
 So at most one copy runs in any pair of states that the two engines can reach, and the source's

@@ -136,7 +136,13 @@ class Channel:
         return message if isinstance(message, Command) else Command.STOP
 
     def close(self) -> None:
-        """Closes this end."""
+        """Closes this process's copy of this end."""
+        self._sock.close()
+
+    def hang_up(self) -> None:
+        """Closes this end, whoever else was forked with a copy of it."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
 

@@ -76,8 +76,8 @@ class Setup:
     address: where the destination listens (port 0: the kernel chooses). image: the memory image
     of this side; the source's exists, the destination's must not. record: this side's commit
     record. memory_bytes: of the guest. bandwidth_bps bounds the copying. give_up_s: how long an
-    unsure source asks for the outcome. peer_record: the other side's record, where it can be read
-    (a lab; sites far apart have to ask).
+    unsure source asks for the outcome, and how long the destination waits for a source to come.
+    peer_record: the other side's record, where it can be read (a lab; sites far apart must ask).
     """
 
     run_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from netcont.errors import MigrationError
@@ -250,15 +251,7 @@ class Source(Engine):
     def _retire(self) -> State:
         self.step(Event.SETTLED, best_effort=True)
         self.begin(Phase.RETIRE)
-        try:
-            link = self._link or connect(self.setup.address, self._timeout_s, self.clock)
-            if self._link is None:
-                link.queue(_hello(self.setup))
-            link.send(wire.Retire())
-            link.expect(wire.Retired)
-            link.close()
-        except MigrationError as error:
-            self.note(f"the destination did not retire: {explain(error)}")
+        self._retire_destination()
         try:
             self.actions.apply(Phase.RETIRE)
         except FAULTS as error:
@@ -266,6 +259,30 @@ class Source(Engine):
         self.end(Phase.RETIRE)
         self.step(Event.RETIRED, best_effort=True)
         return self.state
+
+    def _retire_destination(self) -> None:
+        """Over the move's connection, or over a new one: B's engine may be another one by now."""
+        deadline = self.clock() + self._timeout_s
+        link = self._link
+        while True:
+            try:
+                if link is None:
+                    link = connect(self.setup.address, self._timeout_s, self.clock)
+                    link.queue(_hello(self.setup))
+                link.send(wire.Retire())
+                link.expect(wire.Retired)
+            except MigrationError as error:
+                if link is not None:
+                    link.close()
+                link = self._link = None
+                if self.clock() >= deadline:
+                    self.note(f"the destination did not retire: {explain(error)}")
+                    return
+                time.sleep(_RETRY_S / 5)
+            else:
+                link.close()
+                self._link = None
+                return
 
     # ---- the way back
 

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from netcont.migration.phases import Side
 from netcont.model.scenario import Phase
 
-from .harness import MEMORY_BYTES, Bench, bench, serving_sites
-
-
-@pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Bench]:
-    with bench(tmp_path) as stand:
-        yield stand
+from .harness import MEMORY_BYTES, Bench, serving_sites
 
 
 def test_a_move_brings_every_byte_over_and_leaves_the_guest_at_b(stand: Bench) -> None:
@@ -42,9 +30,7 @@ def test_the_phases_come_in_their_order_and_do_not_overlap(stand: Bench) -> None
 def test_each_site_applies_its_half_in_order(stand: Bench) -> None:
     stand.run()
     lines = stand.lines()
-    at = {
-        letter: [line[2:] for line in lines if line.startswith(letter)] for letter in ("A", "B")
-    }
+    at = {letter: [line[2:] for line in lines if line.startswith(letter)] for letter in ("A", "B")}
     assert at["A"] == ["apply prepare", "freeze", "detach", "apply switch", "apply retire"]
     assert at["B"] == [
         "apply prepare",
@@ -69,12 +55,3 @@ def test_without_retire_the_old_path_stays(stand: Bench) -> None:
     record = stand.run(retire=False)
     assert record.status == "moved"
     assert "A apply retire" not in stand.lines()
-
-
-def test_an_action_of_either_side_that_fails_before_the_commit_rolls_back(stand: Bench) -> None:
-    stand.fails = {Side.DESTINATION: frozenset({"apply switch"})}
-    record = stand.run()
-    assert record.status == "rolled-back"
-    assert "no room for apply switch" in (record.error or "")
-    assert serving_sites(stand.journal) == "A"
-    assert not stand.image_b.exists()
