@@ -26,10 +26,10 @@ from netcont.model.plan import (
     SetSysctl,
     SetUp,
 )
-from netcont.model.scenario import Path
+from netcont.model.scenario import TRANSIT_PREFIX, Path
 
 GATEWAY, HYPERVISOR, GUEST, CLIENT, SERVER, RESOLVER = 1, 2, 10, 50, 53, 54
-_TRANSIT = ipaddress.ip_network("192.0.2.0/24")  # RFC 5737: between providers and gateways
+_TRANSIT = ipaddress.ip_network(TRANSIT_PREFIX)
 _QUEUE_PACKET_BYTES = 500
 _SHORTEST_QUEUE_S = 0.02
 
@@ -225,37 +225,58 @@ def add_hypervisor(topo: Topo, place: SitePlace, switch_letter: str | None = Non
     )
 
 
-def add_guest(topo: Topo, place: SitePlace) -> None:
-    """The guest, its port on A's hypervisor bridge."""
-    hypervisor = f"hv{place.letter}"
+def add_guest(topo: Topo, home: SitePlace, away: SitePlace) -> None:
+    """The guest, its cable in home's hypervisor, a second cable ready in away's.
+
+    Both cables end in a patch panel, a hub in front of the guest: which of them is up says where
+    the guest is. (Moving an interface to another namespace takes the kernel 12 ms and more, which
+    no hypervisor spends; the guest's own card sees no change of carrier, as a virtual machine's
+    would not.)
+    """
     link = "guest-eth0"
     topo.addHost(
         "guest",
         cls=LabNode,
         setup=Plan(
             (
-                # A virtual machine's ARP cache outlives its move; a namespace's must be told so.
-                SetSysctl(
-                    "guest", f"net.ipv4.conf.{link}.arp_evict_nocarrier", "0", optional=True
-                ),
-                AddAddress("guest", link, place.address(GUEST), place.prefixlen),
+                AddAddress("guest", link, home.address(GUEST), home.prefixlen),
                 SetUp("guest", link),
-                AddRoute("guest", "default", via=place.address(GATEWAY)),
+                AddRoute("guest", "default", via=home.address(GATEWAY)),
             )
         ),
     )
+    topo.addSwitch("patch", cls=PatchPanel)
     topo.addLink(
         "guest",
-        hypervisor,
+        "patch",
         cls=VethLink,
         intfName1=link,
-        intfName2="guest-port",
-        addr1=place.mac(GUEST),
-        addr2=place.mac(205),
+        intfName2="patch-guest",
+        addr1=home.mac(GUEST),
+        addr2=home.mac(205),
     )
-    topo.nodeInfo(hypervisor)["setup"] += Plan(
-        (SetMaster(hypervisor, "guest-port", f"{hypervisor}-br"), SetUp(hypervisor, "guest-port"))
-    )
+    for place in (home, away):
+        hypervisor = f"hv{place.letter}"
+        port = f"{hypervisor}-guest"
+        topo.addLink(
+            hypervisor,
+            "patch",
+            cls=VethLink,
+            intfName1=port,
+            intfName2=f"patch-{place.letter}",
+            addr1=place.mac(208),
+            addr2=place.mac(209),
+        )
+        if place is home:
+            topo.nodeInfo(hypervisor)["setup"] += Plan(
+                (SetMaster(hypervisor, port, f"{hypervisor}-br"), SetUp(hypervisor, port))
+            )
+
+
+class PatchPanel(LanBridge):
+    """A hub: it must not remember behind which cable a MAC was."""
+
+    learning = False
 
 
 def add_circuit(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:

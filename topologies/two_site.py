@@ -1,11 +1,12 @@
 """Two sites and the clients' site, across a wide-area network.
 
-    clc ns1 ns2 ── swc ── gwc ── pec ─────── pea ── gwa ── swa ── hva ── guest
-                                   \\        /               \\      :
-                                    \\      /                 cla    : circuit (carrier)
-                                      peb ── gwb ── swb ── hvb ....:
-                                                     \\
-                                                      clb
+    clc ns1 ns2 -- swc -- gwc -- pec ------- pea -- gwa -- swa -- hva ----- patch -- guest
+                                   |          |             |      :          :
+                                   +-- peb ---+            cla  carrier       : (down until
+                                        |                          :          :  the move)
+                                       gwb -- swb -- hvb ..........:..........:
+                                               |
+                                              clb
 
 ns1 is the authoritative name server, ns2 the clients' caching resolver; cl* are clients.
 
@@ -68,7 +69,7 @@ class TwoSite(Topo):  # type: ignore[misc]
         add_host(self, "ns1", c, SERVER, "ns1")
         add_host(self, "ns2", c, RESOLVER, "ns2")
         add_circuit(self, a, b, network.circuit or network.a_b)
-        add_guest(self, a)
+        add_guest(self, a, b)
 
 
 def layout(scenario: Scenario) -> Layout:
@@ -80,7 +81,6 @@ def layout(scenario: Scenario) -> Layout:
         guest=GuestPort(
             node="guest",
             link="guest-eth0",
-            port="guest-port",
             mac=a.mac(GUEST),
             address=a.address(GUEST),
             prefixlen=a.prefixlen,
@@ -128,6 +128,7 @@ def _site(place: SitePlace) -> Site:
         hypervisor=hypervisor,
         hypervisor_address=place.address(HYPERVISOR),
         bridge=f"{hypervisor}-br",
+        guest_port=f"{hypervisor}-guest",
         circuit=f"{hypervisor}-circ",
         nodes=(gateway, hypervisor, *guests),
     )

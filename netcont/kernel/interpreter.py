@@ -17,8 +17,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from netcont.errors import KernelError
 from netcont.kernel.announcer import announce
-from netcont.kernel.namespace import Namespace
 from netcont.kernel.nameserver import update_record
+from netcont.kernel.namespace import Namespace
 from netcont.kernel.netem import set_netem
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan

@@ -54,9 +54,7 @@ class FrameCapture:
                 return frames
             if (source[2] == _PACKET_OUTGOING) is self._outgoing and self._marker in data:
                 whole = _with_vlan_tag(data, extra)
-                frames.append(
-                    Frame(time.monotonic(), link, len(whole), whole[:_HEAD_BYTES].hex())
-                )
+                frames.append(Frame(time.monotonic(), link, len(whole), whole[:_HEAD_BYTES].hex()))
 
 
 def _with_vlan_tag(data: bytes, extra: list[tuple[int, int, bytes]]) -> bytes:

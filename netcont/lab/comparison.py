@@ -8,7 +8,6 @@ before.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import threading
@@ -225,7 +224,7 @@ def _read(output: Path, approach: str, seed: int) -> RawRun | None:
     if not path.exists():
         return None
     raw = read_run(path)
-    os.unlink(path)
+    path.unlink()
     return raw
 
 

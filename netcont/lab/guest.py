@@ -12,7 +12,8 @@ from pathlib import Path
 
 from netcont.kernel.namespace import Namespace, die_with_parent
 from netcont.lab.clients.service import ServiceProcess, fork_service
-from netcont.lab.site import take_link_down
+from netcont.lab.clients.spec import Control
+from netcont.lab.site import set_cable
 from netcont.migration.guest import NamespaceGuest
 from netcont.migration.memory import MemoryImage
 from netcont.migration.workload import Workload, fill
@@ -34,7 +35,12 @@ class RunningGuest:
 
 @contextmanager
 def running_guest(
-    scenario: Scenario, layout: Layout, nodes: Mapping[str, Namespace], scratch: Path, seed: int
+    scenario: Scenario,
+    layout: Layout,
+    nodes: Mapping[str, Namespace],
+    control: Control,
+    scratch: Path,
+    seed: int,
 ) -> Iterator[RunningGuest]:
     """The guest runs within the block; afterwards its processes are ended."""
     image_path = scratch / "a.mem"
@@ -42,11 +48,8 @@ def running_guest(
         group = stack.enter_context(
             NamespaceGuest(
                 f"netcont-{os.getpid()}",
-                lambda up: (
-                    None
-                    if up  # the cable is plugged in, up, by the site that resumes the guest
-                    else take_link_down(nodes, layout.a.hypervisor, layout.guest.port)
-                ),
+                # Pulled out at A here; plugged in by the site that resumes the guest.
+                lambda up: None if up else set_cable(nodes, layout.a, up=False),
             )
         )
         node = nodes[layout.guest.node]
@@ -55,7 +58,7 @@ def running_guest(
             node.enter()
             group.add(os.getpid())
 
-        service = fork_service(enter)
+        service = fork_service(enter, control)
         stack.callback(service.kill)
         service.wait_ready(_READY_LIMIT_S)
         image = stack.enter_context(MemoryImage.create(image_path, scenario.guest.memory_bytes))

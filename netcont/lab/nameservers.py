@@ -121,7 +121,7 @@ def _named(program: str, home: Path, enter: Callable[[], None], node: str) -> It
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=prepare,  # noqa: PLW1509  (one thread only at this point)
+        preexec_fn=prepare,
     ) as server:
         assert server.stderr is not None
         try:

@@ -87,6 +87,8 @@ class LabNode(Host):  # type: ignore[misc]
 class LanBridge(LabNode, Switch):  # type: ignore[misc]
     """A switch: a learning kernel bridge over all its ports, in a namespace of its own."""
 
+    learning = True
+
     def __init__(self, name: str, **params: Any) -> None:
         params.setdefault("dpid", "1")
         super().__init__(name, **params)
@@ -99,7 +101,7 @@ class LanBridge(LabNode, Switch):  # type: ignore[misc]
             Plan(
                 (
                     SetSysctl(self.name, "net.ipv4.ip_forward", "0"),
-                    AddBridge(self.name, bridge),
+                    AddBridge(self.name, bridge, learning=self.learning),
                     SetUp(self.name, bridge),
                     *(SetMaster(self.name, port, bridge) for port in ports),
                     *(SetUp(self.name, port) for port in ports),

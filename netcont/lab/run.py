@@ -93,7 +93,9 @@ class _Run:
             names, guest = self._layout.names, self._layout.guest
             stack.enter_context(nameservers(names, guest.address, nodes, scratch))
             running = stack.enter_context(
-                running_guest(self._scenario, self._layout, nodes, scratch, seed)
+                running_guest(
+                    self._scenario, self._layout, nodes, self._control, scratch, seed
+                )
             )
             begin_s = next_begin_s(time.monotonic())
             clients = self._start_clients(begin_s)
@@ -123,12 +125,16 @@ class _Run:
             overhead_before=before,
             overhead_after=after,
             old_address=guest.address,
-            new_address=guest.new_address,
+            new_address=self._new_address(),
             host_reads=reads.count,
             notes=(*move.story.notes, *self._faults.happened),
             virtual_s=time.monotonic() - started_s,
             kernel=os.uname().release,
         )
+
+    def _new_address(self) -> str:
+        guest, approach = self._layout.guest, self._settings.approach
+        return guest.address if approach.keeps_address else guest.new_address
 
     # ---- clients
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from netcont.approach import Approach, Context, guest_bridge
-from netcont.errors import KernelError
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.journal import FileJournal
 from netcont.kernel.namespace import Namespace
 from netcont.migration.guest import NamespaceGuest
-from netcont.model.plan import MoveLink, Plan, SetMaster, SetUp
+from netcont.model.layout import Site
+from netcont.model.plan import Plan, SetMaster, SetUp
 from netcont.model.scenario import Phase
 
 
@@ -32,17 +32,20 @@ class LabSite:
         journal: Path,
     ) -> None:
         layout = context.layout
+        self._side = side
         self._site = layout.a if side == "a" else layout.b
-        self._here = self._site.hypervisor
-        self._other = (layout.b if side == "a" else layout.a).hypervisor
-        self._bridge = self._site.bridge if side == "a" else guest_bridge(approach, layout)
-        self._port = layout.guest.port
         self._nodes = nodes
         self._guest = guest
-        self._plans = {phase: approach.plan(phase, context).on(self._site.nodes) for phase in Phase}
+        self._plans = {
+            phase: approach.plan(phase, context).on(self._site.nodes) for phase in Phase
+        }
+        if side == "b":
+            # The cable is ready in the right bridge; only its last inch is missing.
+            bridge = guest_bridge(approach, layout)
+            plug = SetMaster(self._site.hypervisor, self._site.guest_port, bridge)
+            self._plans[Phase.PREPARE] += Plan((plug,))
         pending = FileJournal.pending(journal)
         self._interpreter = Interpreter(nodes, FileJournal(journal), pending)
-        self._cable = Interpreter(nodes)
 
     def apply(self, phase: Phase) -> None:
         """Applies this site's half of the approach's plan."""
@@ -52,29 +55,21 @@ class LabSite:
 
     def undo(self) -> None:
         """Takes back everything applied so far."""
+        if self._side == "b":
+            self._set_cable(up=False)
         self._interpreter.undo()
 
     def attach(self) -> None:
-        """Plugs the guest into this site's bridge, link up."""
-        self._cable.apply(
-            Plan(
-                (
-                    SetMaster(self._here, self._port, self._bridge),
-                    SetUp(self._here, self._port),
-                )
-            )
-        )
+        """The guest's cable is up at this site."""
+        self._set_cable(up=True)
 
     def detach(self) -> None:
-        """Pulls the guest's cable out here; it will be plugged in at the other site."""
-        if self._has_port(self._here):
-            self._cable.apply(Plan((MoveLink(self._here, self._port, self._other),)))
+        """The guest's cable is down at this site."""
+        self._set_cable(up=False)
 
     def reattach(self) -> None:
-        """The guest's cable is back in this site's bridge, wherever it was."""
-        if not self._has_port(self._here):
-            self._cable.apply(Plan((MoveLink(self._other, self._port, self._here),)))
-        self.attach()
+        """The guest's cable is up at this site again."""
+        self._set_cable(up=True)
 
     def freeze(self) -> None:
         """Returns once nothing of the guest runs."""
@@ -84,26 +79,20 @@ class LabSite:
         """Lets the guest run."""
         self._guest.thaw()
 
-    def _has_port(self, node: str) -> bool:
-        self._nodes[node].forget(self._port)
-        try:
-            self._nodes[node].index(self._port)
-        except KernelError:
-            return False
-        return True
+    def _set_cable(self, *, up: bool) -> None:
+        set_cable(self._nodes, self._site, up=up)
 
     def _warm(self) -> None:
         """Sockets and indices that the pause will need, asked for while there is time."""
-        for plan in self._plans.values():
-            for change in plan:
+        for phase in (Phase.SWITCH, Phase.ANNOUNCE):
+            for change in self._plans[phase]:
                 link = getattr(change, "link", None)
                 if link is not None:
                     self._nodes[change.node].index(link)
-        self._nodes[self._here].index(self._bridge)
+        self._nodes[self._site.hypervisor].index(self._site.guest_port)
 
 
-def take_link_down(nodes: Mapping[str, Namespace], hypervisor: str, port: str) -> None:
-    """The guest's cable at A carries nothing from now on."""
-    node = nodes[hypervisor]
-    node.forget(port)
-    Interpreter(nodes).apply(Plan((SetUp(hypervisor, port, up=False),)))
+def set_cable(nodes: Mapping[str, Namespace], site: Site, *, up: bool) -> None:
+    """Plugs the guest's cable in at a site, or pulls it out."""
+    change = SetUp(site.hypervisor, site.guest_port, up)
+    Interpreter(nodes).apply(Plan((change,)))

@@ -73,36 +73,46 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _unpack_all(generation: Path, say: Say) -> None:
     """Fetches and unpacks every package into a fresh directory, then puts it in its place."""
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=generation.parent))
+    try:
+        partial.chmod(0o755)
+        packages = _fetch_and_unpack(partial, say)
+        root = partial / "root"
+        release = _kernel_release(root)
+        content = {
+            "kernel_release": release,
+            "kernel_image": str(_bootable(root, release).relative_to(partial)),
+            "packages": dict(sorted(packages.items())),
+        }
+        _run_depmod(read_generation(partial, content))
+        (partial / "in-use").touch()
+        (partial / "lab.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        if generation.exists():
+            shutil.rmtree(generation)
+        partial.rename(generation)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _fetch_and_unpack(partial: Path, say: Say) -> dict[str, str]:
+    """Lays the packages' files below partial/root; returns each package's version."""
     kernel = debian.kernel_packages()
     wanted = [name for name, program in PROGRAM_PACKAGES if find_program(program, None) is None]
-    closure = debian.missing_closure(wanted)
-    others = sorted({*closure, *wanted})
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=generation.parent))
-    partial.chmod(0o755)
-    root = partial / "root"
-    root.mkdir()
+    others = sorted({*debian.missing_closure(wanted), *wanted})
     say(f"unpacking the stock kernel {kernel[0]} into the cache (not installing it)")
     say(f"and what else only the lab needs: {', '.join(sorted({*wanted, *ALWAYS_UNPACKED}))}")
-    packages: dict[str, str] = {}
-    downloads = partial / "downloads"
+    root, downloads = partial / "root", partial / "downloads"
+    root.mkdir()
     downloads.mkdir()
+    packages: dict[str, str] = {}
     for archive in debian.download([*kernel, *ALWAYS_UNPACKED, *others], downloads):
         name, version = debian.package_version(archive)
         packages[name] = version
         debian.unpack(archive, root)
         archive.unlink()
     downloads.rmdir()
-    content = {
-        "kernel_release": (release := _kernel_release(root)),
-        "kernel_image": str(_bootable(root, release).relative_to(partial)),
-        "packages": dict(sorted(packages.items())),
-    }
-    _run_depmod(read_generation(partial, content))
-    (partial / "in-use").touch()
-    (partial / "lab.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    if generation.exists():
-        shutil.rmtree(generation)
-    partial.rename(generation)
+    return packages
 
 
 def _kernel_release(root: Path) -> str:
@@ -150,7 +160,7 @@ def _run_depmod(files: LabFiles) -> None:
 
 
 def _build_initramfs(files: LabFiles) -> None:
-    busybox = module_program(files, "busybox")
+    busybox = _own_program(files, "busybox")
     part = files.initramfs.with_name(f".{files.initramfs.name}.{os.getpid()}")
     try:
         initramfs.build(
@@ -170,7 +180,7 @@ def _build_initramfs(files: LabFiles) -> None:
         old.unlink()
 
 
-def module_program(files: LabFiles, name: str) -> Path:
+def _own_program(files: LabFiles, name: str) -> Path:
     """A program of the cache itself, never the host's."""
     for directory in files.program_dirs:
         if (directory / name).is_file():

@@ -68,7 +68,7 @@ def _settle_in(job: Job, scratch: Path) -> None:
     resolver = LabNetwork(job.scenario).layout.names.resolver
     replace_file(
         "/etc/resolv.conf",
-        f"nameserver {resolver}\noptions timeout:1 attempts:2\n",
+        f"nameserver {resolver}\noptions timeout:1 attempts:1\n",
         scratch / "etc",
     )
     replace_file("/etc/nsswitch.conf", _NSSWITCH, scratch / "etc")
