@@ -124,14 +124,18 @@ class Destination(Engine):
                 self._answer(link, first)
             except MigrationError as error:
                 self.note(f"a connection came to nothing: {explain(error)}")
+                link.refuse(explain(error))
             link.close()
             if self.state is State.ROLLED_BACK:
                 return None
 
     def _accept(self, listener: socket.socket) -> Link | None:
         """A connection that belongs to this move; others are told so and closed."""
-        sock, _ = listener.accept()
-        link = Link(sock, self._timeout_s, self.clock)
+        try:
+            link = Link(listener.accept()[0], self._timeout_s, self.clock)
+        except OSError as error:  # it was gone before it was accepted
+            self.note(f"a connection came to nothing: {explain(error)}")
+            return None
         try:
             hello = link.expect(wire.Hello)
             pages = self.setup.memory_bytes // PAGE_BYTES
@@ -276,7 +280,8 @@ class Destination(Engine):
         """Answers what came on link; False if it is of no use any more, and closed."""
         try:
             self._answer(link, link.receive())
-        except MigrationError:
+        except MigrationError as error:
+            link.refuse(explain(error))
             link.close()
             return False
         return True

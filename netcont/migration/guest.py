@@ -65,7 +65,9 @@ class NamespaceGuest:
         except OSError as error:
             raise PrerequisiteError(
                 f"cannot create the cgroup {self.path}: {error.strerror}",
-                remedy="run as root, or use --lab vm",
+                remedy=f"if no other run uses it: rmdir {self.path}"
+                if isinstance(error, FileExistsError)
+                else "run as root, or use --lab vm",
             ) from error
         if not (self.path / "cgroup.freeze").exists():
             self.path.rmdir()

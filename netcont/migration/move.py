@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -81,6 +82,7 @@ def _run_and_exit(main: Main, enter: Callable[[], None] | None, channel: Channel
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it stops it
+        gc.disable()  # a collection of all that was inherited would fall into the pause
         if enter is not None:
             enter()
         main(channel)

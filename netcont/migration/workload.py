@@ -138,14 +138,15 @@ class Workload:
 def wait_until_stopped(pid: int, clock: Callable[[], float]) -> None:
     """Returns once process pid is stopped or gone; the kernel offers no event for strangers."""
     deadline = clock() + _HOLD_TIMEOUT_S
-    while _state(pid) not in "TtZX":
+    while process_state(pid) not in "TtZX":
         if clock() > deadline:
             raise MigrationError(f"process {pid} did not stop within {_HOLD_TIMEOUT_S} s")
         # Gives the CPU to it: with one CPU it stops as soon as it runs.
         time.sleep(0.0001)
 
 
-def _state(pid: int) -> str:
+def process_state(pid: int) -> str:
+    """The kernel's letter for what process pid does ("T": stopped); "X" if there is none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

@@ -12,7 +12,7 @@ import pytest
 
 from netcont.migration.phases import Side, State
 from netcont.migration.site import COMMIT_SENT, END, RECORDED, START, Hook
-from netcont.migration.workload import _state
+from netcont.migration.workload import process_state
 from netcont.model.samples import MoveRecord
 from netcont.model.scenario import Phase
 
@@ -47,8 +47,8 @@ def assert_stayed(stand: Bench, record: MoveRecord) -> None:
     assert record.error
     assert serving_sites(stand.journal) == "A"
     assert not stand.image_b.exists(), "garbage is left at B"
-    assert _state(stand.workload.pid) not in "Tt", "the guest's memory is held for ever"
-    assert _state(stand.guest_pid) not in "Tt", "the guest is frozen for ever"
+    assert process_state(stand.workload.pid) not in "Tt", "the guest's memory is held for ever"
+    assert process_state(stand.guest_pid) not in "Tt", "the guest is frozen for ever"
 
 
 def assert_moved(stand: Bench, record: MoveRecord) -> None:
@@ -56,7 +56,7 @@ def assert_moved(stand: Bench, record: MoveRecord) -> None:
     assert serving_sites(stand.journal) == "B"
     assert (stand.folder / "a.img").read_bytes() == stand.image_b.read_bytes()
     assert record.source_digest == record.destination_digest is not None
-    assert _state(stand.guest_pid) not in "Tt", "the guest is frozen for ever"
+    assert process_state(stand.guest_pid) not in "Tt", "the guest is frozen for ever"
 
 
 BEFORE_AT_SOURCE = [
