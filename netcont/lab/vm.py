@@ -177,6 +177,10 @@ class Vm:
             raise self._error(f"did not start: QEMU ended with exit code {status}")
         raise self._error("went down before the command had ended")
 
+    def stop(self) -> None:
+        """Stops the VM now; lines() then ends with a LabError."""
+        _stop(self._process)
+
     def _error(self, what: str) -> LabError:
         _stop(self._process)
         return LabError(

@@ -1,0 +1,103 @@
+"""Where labs run: the VM on any host, or this host itself; and what each of them is given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netcont.errors import ConfigurationError, PrerequisiteError
+from netcont.lab.cache import LabFiles, find_lab_files, lab_environment
+from netcont.lab.comparison import Plan
+from netcont.lab.host import HostLab
+from netcont.lab.qemu import QEMU, QEMU_REMEDY, VmSettings
+from netcont.lab.vm import Vm
+from netcont.model.scenario import Scenario
+
+_MIB = 2**20
+_VM_MEMORY_BYTES = 1024 * _MIB
+
+
+@dataclass(frozen=True)
+class Place:
+    """A kind of lab, its clock, and how many of them run side by side."""
+
+    lab: str
+    clock: str
+    parallel: int
+    files: LabFiles | None
+
+    def plan(
+        self,
+        scenario: Scenario,
+        runs: tuple[tuple[str, int], ...],
+        output: Path,
+        pcap: bool,
+    ) -> Plan:
+        """The comparison, to be run here."""
+        memory_bytes = _VM_MEMORY_BYTES + 4 * scenario.guest.memory_bytes
+        settings = VmSettings(memory_bytes=memory_bytes, clock=self.clock)  # type: ignore[arg-type]
+
+        def open_lab(
+            command: Sequence[str], directory: Path, environment: Mapping[str, str]
+        ) -> AbstractContextManager[Any]:
+            console_log = directory / "console.log"
+            if self.files is None:
+                return HostLab(command, console_log=console_log, environment=environment)
+            return Vm(
+                command,
+                files=self.files,
+                output_dir=directory,
+                console_log=console_log,
+                settings=settings,
+                environment=environment,
+            )
+
+        return Plan(
+            scenario=scenario,
+            runs=runs,
+            output=output,
+            lab=self.lab,
+            clock=self.clock,
+            open_lab=open_lab,
+            environment=dict(os.environ)
+            if self.files is None
+            else lab_environment(self.files),
+            parallel=self.parallel,
+            pcap=pcap,
+            programs=dict(self.files.packages) if self.files is not None else {},
+        )
+
+
+def choose(lab: str, clock: str | None, jobs: int | None, runs: int) -> Place:
+    """The lab to use. auto: the VM wherever it can run, because its results repeat.
+
+    Raises PrerequisiteError if the lab cannot run here, ConfigurationError for a clock that it
+    does not have.
+    """
+    try:
+        files = None if lab == "host" else _vm_files()
+    except PrerequisiteError:
+        if lab == "vm" or os.geteuid() != 0:
+            raise
+        files = None
+    if files is None:
+        if clock == "virtual":
+            raise ConfigurationError(
+                "this host's own clock is real", remedy="use --lab vm for virtual time"
+            )
+        return Place("host", "real", 1, None)
+    chosen = clock or "virtual"
+    # Beside each other, virtual clocks do not disturb one another; real ones do.
+    most = (os.cpu_count() or 1) if chosen == "virtual" else 1
+    return Place("vm", chosen, min(jobs or most, runs), files)
+
+
+def _vm_files() -> LabFiles:
+    if shutil.which(QEMU) is None:
+        raise PrerequisiteError(f"{QEMU} is missing: the lab VM needs it", remedy=QEMU_REMEDY)
+    return find_lab_files()

@@ -1,0 +1,37 @@
+"""Where a comparison leaves what it found: one directory a comparison."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from netcont.errors import ConfigurationError
+from netcont.model.outcome import Outcome
+
+
+def new_directory(base: Path, name: str) -> Path:
+    """A directory that did not exist: base/NAME-DATE-TIME, numbered if it must be.
+
+    Raises ConfigurationError if it cannot be made.
+    """
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in range(1, 1000):
+        path = base / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot make {path}: {error.strerror}", remedy="choose another --out"
+            ) from error
+        return path
+    raise ConfigurationError(f"{base} is full of {stem}-*", remedy="choose another --out")
+
+
+def single_outcomes(outcome: Outcome) -> dict[str, Outcome]:
+    """Each run as an outcome of its own, by file name."""
+    return {
+        f"{run.approach}-{run.seed}.json": replace(outcome, runs=(run,)) for run in outcome.runs
+    }
