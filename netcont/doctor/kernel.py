@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from netcont.doctor.finding import Finding, LabKind
+from netcont.errors import LabError
 
 _TIMEOUT_S = 20.0
 _PAGE_BYTES = mmap.PAGESIZE
@@ -45,6 +46,8 @@ QDISCS: Mapping[str, Mapping[str, object]] = {
     "htb": {"default": 1},
     "tbf": {"rate": 125000, "burst": 15000, "latency": 50000},
 }
+
+FEATURES = (*DEVICES, *QDISCS, "nftables", "cgroup-freezer", "soft-dirty")
 
 MODULES = {
     "gre": "ip_gre",
@@ -74,11 +77,13 @@ def probe_kernel() -> list[Finding]:
     namespace = find_namespace()
     if namespace is None:
         why = "needs root or a user namespace, and this process has neither"
-        names = ["network-namespace", *DEVICES, *QDISCS, "nftables", "cgroup-freezer", "soft-dirty"]
-        return [_finding(name, why, unknown=True) for name in names]
-    results = _run_probes(namespace)
-    found = [_finding(name, trouble) for name, trouble in results.items()]
-    return [Finding("network-namespace", "kernel", "ok", namespace.how), *found]
+        return [_finding(name, why, unknown=True) for name in ("network-namespace", *FEATURES)]
+    entered = Finding("network-namespace", "kernel", "ok", namespace.how)
+    try:
+        results = _run_probes(namespace)
+    except LabError as error:
+        return [entered, *(_finding(name, error.message, unknown=True) for name in FEATURES)]
+    return [entered, *(_finding(name, trouble) for name, trouble in results.items())]
 
 
 def find_namespace() -> Namespace | None:
@@ -98,19 +103,20 @@ def find_namespace() -> Namespace | None:
 
 
 def _run_probes(namespace: Namespace) -> dict[str, str]:
+    """What run_in_namespace says; raises LabError if the probes themselves fail."""
     command = [*namespace.command, sys.executable, "-m", "netcont.doctor.kernel"]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
-    except subprocess.TimeoutExpired:
-        return {"network-namespace": f"the probes did not end within {_TIMEOUT_S:g} s"}
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"the probes did not end within {_TIMEOUT_S:g} s") from error
     try:
         results = json.loads(done.stdout)
-    except ValueError:
+    except ValueError as error:
         said = done.stderr.strip().splitlines()
-        return {"network-namespace": f"the probes died: {said[-1] if said else done.returncode}"}
-    return {str(name): str(trouble) for name, trouble in results.items()}
+        raise LabError(f"the probes died: {said[-1] if said else done.returncode}") from error
+    return {name: str(results.get(name, "was not tried")) for name in FEATURES}
 
 
 def _finding(name: str, trouble: str, *, unknown: bool = False) -> Finding:

@@ -55,7 +55,7 @@ $b ifconfig lo 127.0.0.1 up
 . $control/settings
 if [ -n "$terminal" ]; then
     $b stty -F "$terminal" $stty
-    $b setsid -c $b sh $control/command <>"$terminal" >&0 2>&1
+    $b setsid -c /bin/sh $control/command <>"$terminal" >&0 2>&1
     code=$?
 else
     for port in /sys/class/virtio-ports/*; do
@@ -66,7 +66,8 @@ else
     $b mkfifo /run/netcont/out
     $b cat /run/netcont/out >"$device" &
     relay=$!
-    $b setsid $b sh $control/command </dev/null >/run/netcont/out 2>/dev/ttyS0
+    # The host's shell: busybox's would take its own ip, date, … for the host's.
+    $b setsid /bin/sh $control/command </dev/null >/run/netcont/out 2>/dev/ttyS0
     code=$?
     # What the command left running may hold the pipe open: give what it wrote two seconds.
     for tenth in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -143,11 +143,10 @@ class Vm:
             selector.register(descriptor, selectors.EVENT_READ)
             while True:
                 left_s = self._started_s + settings.limit_s - time.monotonic()
-                if not selector.select(max(0.0, min(settings.watchdog_s, left_s))):
-                    if left_s <= settings.watchdog_s:
-                        raise self._error(
-                            f"took longer than {settings.limit_s:g} s and was stopped"
-                        )
+                ready = left_s > 0 and selector.select(min(settings.watchdog_s, left_s))
+                if not ready and left_s <= settings.watchdog_s:
+                    raise self._error(f"took more than {settings.limit_s:g} s and was stopped")
+                if not ready:
                     raise self._error(
                         f"printed nothing for {settings.watchdog_s:g} s: it hangs and was stopped"
                     )
@@ -321,7 +320,11 @@ def _read_log(console_log: Path) -> str:
 
 
 def describe_log(console_log: Path) -> str:
-    """The end of a console log, and where the whole is."""
+    """Where a console log is, its end, and the line of a panic if there is one."""
     lines = [line for line in _read_log(console_log).splitlines() if line.strip()]
-    tail = "\n".join(f"  | {line}" for line in lines[-_LOG_TAIL_LINES:])
-    return f"console log: {console_log}\n{tail}" if tail else f"console log: {console_log} (empty)"
+    shown = lines[-_LOG_TAIL_LINES:]
+    panics = [line for line in lines[:-_LOG_TAIL_LINES] if "Kernel panic" in line]
+    if panics:
+        shown = [panics[0], "…", *shown]
+    heading = f"console log: {console_log}" + ("" if shown else " (empty)")
+    return "\n".join([heading, *(f"  | {line}" for line in shown)])
