@@ -66,8 +66,10 @@ def _probe(program: Program, files: LabFiles | None) -> Finding:
     labs = program.needed_by
     if path is None:
         return Finding(program.name, group, "missing", "", program.remedy, labs)
+    # Scripts of the environment by its Python: a first line naming a path with spaces fails.
+    command = [Path(sys.executable), path] if program.in_environment else [path]
     try:
-        version = program_version(path, program.arguments, files)
+        version = program_version(command[0], (*map(str, command[1:]), *program.arguments), files)
     except OSError as error:
         return Finding(program.name, group, "failed", f"{path}: {error}", program.remedy, labs)
     cached = files is not None and path.is_relative_to(files.root)
