@@ -79,12 +79,14 @@ def _unpack_all(generation: Path, say: Say) -> None:
         packages = _fetch_and_unpack(partial, say)
         root = partial / "root"
         release = _kernel_release(root)
-        content = {
+        content: dict[str, object] = {
             "kernel_release": release,
-            "kernel_image": str(_bootable(root, release).relative_to(partial)),
+            "kernel_image": f"root/boot/vmlinuz-{release}",
             "packages": dict(sorted(packages.items())),
         }
-        _run_depmod(read_generation(partial, content))
+        files = read_generation(partial, content)
+        content["kernel_image"] = str(_bootable(files).relative_to(partial))
+        _run_depmod(files)
         (partial / "in-use").touch()
         (partial / "lab.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         if generation.exists():
@@ -125,9 +127,14 @@ def _kernel_release(root: Path) -> str:
     return images[0].name.removeprefix("vmlinuz-")
 
 
-def _bootable(root: Path, release: str) -> Path:
-    compressed = root / "boot" / f"vmlinuz-{release}"
-    bootable = kernel_image.write_bootable(compressed, root / "boot" / f"vmlinux-{release}")
+def _bootable(files: LabFiles) -> Path:
+    """The uncompressed kernel in the place of the compressed one, if that works."""
+    compressed = files.kernel_image
+    bootable = kernel_image.write_bootable(
+        compressed,
+        compressed.with_name(f"vmlinux-{files.kernel_release}"),
+        {**os.environ, **lab_environment(files)},
+    )
     if bootable != compressed:
         compressed.unlink()
     return bootable
