@@ -21,6 +21,7 @@ _CLONE_NEWNS = 0x00020000
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 1 << 18
+_TRACING = Path("/sys/kernel/tracing")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 RESOLVER_FILES = (
@@ -89,7 +90,13 @@ def replace_file(path: str, text: str, directory: Path) -> None:
     _mount(str(copy), str(Path(path).resolve()), _MS_BIND)
 
 
-def _mount(source: str, target: str, flags: int) -> None:
-    if _libc.mount(source.encode(), target.encode(), None, flags, None) != 0:
+def show_tracing() -> None:
+    """Mounts tracefs where the kernel expects it, unless it is there. Raises LabError."""
+    if not (_TRACING / "events").is_dir():
+        _mount("tracefs", str(_TRACING), 0, b"tracefs")
+
+
+def _mount(source: str, target: str, flags: int, kind: bytes | None = None) -> None:
+    if _libc.mount(source.encode(), target.encode(), kind, flags, None) != 0:
         code = ctypes.get_errno()
         raise LabError(f"mount {source} on {target}: {os.strerror(code)}")

@@ -251,9 +251,11 @@ class _Run:
         clock = time.monotonic
         record = move.run(clock, clock() + _MOVE_LIMIT_S)
         timing = self._scenario.timing
-        observe_s = max(timing.observe_s, self._scenario.dns.ttl_s + _DNS_MARGIN_S)
-        fast_stop_s = max(_resumed_s(record), clock() - observe_s / 2) + observe_s
-        self._control.end(fast_stop_s, fast_stop_s + timing.give_up_s)
+        # A move that failed may have ended long after the guest ran again.
+        resumed_s = max(_resumed_s(record), clock() - timing.observe_s / 2)
+        fast_stop_s = resumed_s + timing.observe_s
+        request_stop_s = resumed_s + max(timing.observe_s, self._scenario.dns.ttl_s + _DNS_MARGIN_S)
+        self._control.end(fast_stop_s, fast_stop_s + timing.give_up_s, request_stop_s)
         return self._mark(fast_stop_s - _MARK_S, first=False)
 
 

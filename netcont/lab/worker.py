@@ -6,20 +6,24 @@ before the first clock is read: later imports would read from the host while vir
 
 from __future__ import annotations
 
+import contextlib
 import encodings.idna  # noqa: F401  (getaddrinfo would import it in the first probe)
 import os
 import signal
+import socket
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 from netcont.errors import NetcontError
 from netcont.lab.clients.findings import ServiceRecords
 from netcont.lab.job import DONE, STARTED, Job, RawRun
 from netcont.lab.network import LabNetwork
-from netcont.lab.resident import bring_into_memory, own_mounts, replace_file
+from netcont.lab.resident import bring_into_memory, own_mounts, replace_file, show_tracing
 from netcont.lab.run import make_run
+from netcont.model.scenario import Scenario
 
 _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
 
@@ -30,7 +34,7 @@ def main(job_path: str) -> int:
     job = Job.read(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = Path(job.scratch) / str(os.getpid())
-    _settle_in(job, scratch)
+    settle_in(job.scenario, job.resident, job.modules, scratch)
     failed = 0
     for approach, seed in job.runs:
         print(f"{STARTED}{approach} {seed}", flush=True)
@@ -60,19 +64,24 @@ def _attempt(job: Job, approach: str, seed: int, scratch: Path) -> RawRun:
         )
 
 
-def _settle_in(job: Job, scratch: Path) -> None:
-    """Mounts, memory and modules: all that must be there before anything is measured."""
+def settle_in(
+    scenario: Scenario, resident: Iterable[str], modules: Iterable[str], scratch: Path
+) -> None:
+    """Mounts, memory and modules: all that must be there before anything is measured.
+
+    For this process only; scratch is a directory in memory that does not exist yet.
+    """
     scratch.mkdir(parents=True)
     own_mounts()
-    bring_into_memory(job.resident, scratch / "files")
-    resolver = LabNetwork(job.scenario).layout.names.resolver
+    bring_into_memory(resident, scratch / "files")
+    resolver = LabNetwork(scenario).layout.names.resolver
     replace_file(
         "/etc/resolv.conf",
         f"nameserver {resolver}\noptions timeout:1 attempts:1\n",
         scratch / "etc",
     )
     replace_file("/etc/nsswitch.conf", _NSSWITCH, scratch / "etc")
-    for module in job.modules:
+    for module in modules:
         # One that is missing shows when a plan needs it, with the kernel's own words.
         subprocess.run(["modprobe", "-q", module], check=False)
 

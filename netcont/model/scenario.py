@@ -191,12 +191,13 @@ class Vxlan(Strict):
 class Timing(Strict):
     """When things happen, in seconds of the run's clock.
 
-    warmup_s: clients run before the move; observe_s: probes go on after the guest resumed;
+    warmup_s: clients run before the move; observe_s: probes go on after the guest resumed (short
+    connections until the TTL has passed as well);
     give_up_s: how long a silent established connection is watched for its end.
     """
 
     warmup_s: PositiveSeconds = 3.0
-    observe_s: PositiveSeconds = 8.0
+    observe_s: PositiveSeconds = 4.0
     give_up_s: PositiveSeconds = 1200.0
 
 

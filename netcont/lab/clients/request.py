@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from netcont.lab.clients.findings import Findings
-from netcont.lab.clients.spec import FAST_NAP_S, FAST_STOP, ClientSpec, Control
+from netcont.lab.clients.spec import FAST_NAP_S, REQUEST_STOP, ClientSpec, Control
 from netcont.lab.clients.stream import END_OF_FILE, error_name, resolve
 from netcont.lab.clients.wire import ANSWER_BYTES
 
@@ -36,14 +36,14 @@ def ask(address: str, port: int, number: int) -> str | None:
 
 
 def run(spec: ClientSpec, control: Control) -> Findings:
-    """Attempts until the window closes; the last one is finished."""
+    """Attempts until no new ones are wanted; the last one is finished."""
     findings = Findings(spec, sent=0)
     clock, instants = time.monotonic, control.instants
     due_s = clock()
     number = 0
-    while (now_s := clock()) < instants[FAST_STOP]:
+    while (now_s := clock()) < instants[REQUEST_STOP]:
         if now_s < due_s:
-            time.sleep(max(0.0, min(due_s, now_s + FAST_NAP_S, instants[FAST_STOP]) - now_s))
+            time.sleep(max(0.0, min(due_s, now_s + FAST_NAP_S, instants[REQUEST_STOP]) - now_s))
             continue
         _attempt(findings, now_s, number)
         number += 1

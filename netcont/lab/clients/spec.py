@@ -11,6 +11,7 @@ from netcont.model.scenario import ClientKind, Place
 
 FAST_STOP: Final = 0
 GIVE_UP: Final = 1
+REQUEST_STOP: Final = 2
 
 # While the window is open a probe looks at the shared instants at least this often. Afterwards a
 # silent connection is only watched: idle virtual time is free, but each wake-up is not.
@@ -56,18 +57,25 @@ class Control:
     """The end of the window, in memory shared by the worker and all probes.
 
     The worker does not know the end when it forks the probes. Both instants are infinite until
-    it sets them; probes read ``instants`` directly, without a message or a system call.
+    it sets them; probes read ``instants`` directly, without a message or a system call. Short
+    connections may be tried for longer than streams are probed: names need their TTL to change,
+    streams show within seconds whether they live.
     """
 
     def __init__(self) -> None:
         self.instants = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
         self.instants[FAST_STOP] = math.inf
         self.instants[GIVE_UP] = math.inf
+        self.instants[REQUEST_STOP] = math.inf
 
-    def end(self, fast_stop_s: float, give_up_s: float) -> None:
-        """Say when fast probing stops, and until when silent connections are watched."""
+    def end(
+        self, fast_stop_s: float, give_up_s: float, request_stop_s: float | None = None
+    ) -> None:
+        """Say when fast probing stops, until when silent connections are watched, and when no new
+        short connections are tried (default: when fast probing stops)."""
         # give_up first: who sees the window's end must find the other instant known.
         self.instants[GIVE_UP] = give_up_s
+        self.instants[REQUEST_STOP] = fast_stop_s if request_stop_s is None else request_stop_s
         self.instants[FAST_STOP] = fast_stop_s
 
     @property
