@@ -54,8 +54,10 @@ $b hostname netcont-lab
 $b ifconfig lo 127.0.0.1 up
 . $control/settings
 if [ -n "$terminal" ]; then
+    # Held open, because a terminal that nobody has open forgets its size.
+    exec 3<>"$terminal"
     $b stty -F "$terminal" $stty
-    $b setsid -c /bin/sh $control/command <>"$terminal" >&0 2>&1
+    $b setsid -c /bin/sh $control/command <>"$terminal" >&0 2>&1 3>&-
     code=$?
 else
     for port in /sys/class/virtio-ports/*; do

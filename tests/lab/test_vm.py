@@ -45,6 +45,14 @@ def vm(command: list[str], files: LabFiles, out: Path, settings: VmSettings = SM
     )
 
 
+def becomes(state: bool, name: str) -> bool:
+    """Whether that VM is running, or not, within ten seconds (while it starts QEMU it is neither)."""
+    deadline_s = time.monotonic() + 10
+    while is_running(name) != state and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    return is_running(name) == state
+
+
 def is_running(name: str) -> bool:
     """Whether a process of this machine has that VM's name among its arguments."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
@@ -167,12 +175,9 @@ def test_a_killed_caller_takes_its_vm_along(out: Path) -> None:
     ) as caller:
         assert caller.stdout is not None
         name = caller.stdout.readline().strip()
-        assert is_running(name)
+        assert becomes(True, name)
         caller.kill()
-    deadline_s = time.monotonic() + 5
-    while is_running(name) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert not is_running(name)
+    assert becomes(False, name)
 
 
 def test_qemu_that_refuses_to_start_is_told(files: LabFiles, out: Path) -> None:
