@@ -9,6 +9,7 @@ console log.
 from __future__ import annotations
 
 import compileall
+import fcntl
 import os
 import selectors
 import shlex
@@ -31,6 +32,8 @@ __all__ = ["Vm", "VmSettings", "shell_in_vm"]
 
 _TERMINATION_GRACE_S = 3.0
 _LOG_TAIL_LINES = 15
+_CONTROL_PREFIX = "netcont-vm-"
+_ABANDONED_AFTER_S = 60.0
 
 
 class Vm:
@@ -248,8 +251,30 @@ def shell_in_vm(
 
 
 def _control_dir(resources: ExitStack) -> Path:
-    """A directory for one VM alone, by which it learns its command and tells its exit code."""
-    return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="netcont-vm-")))
+    """A directory for one VM alone, by which it learns its command and tells its exit code.
+
+    A caller that was killed leaves its directory behind: the next one removes it, knowing it by
+    the lock that nobody holds any more.
+    """
+    for marker in Path(tempfile.gettempdir()).glob(f"{_CONTROL_PREFIX}*/lock"):
+        _remove_abandoned(marker)
+    directory = resources.enter_context(tempfile.TemporaryDirectory(prefix=_CONTROL_PREFIX))
+    lock = resources.enter_context((Path(directory) / "lock").open("wb"))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return Path(directory)
+
+
+def _remove_abandoned(marker: Path) -> None:
+    try:
+        # Between the making of a file and its locking it looks abandoned as well.
+        if time.time() - marker.stat().st_mtime < _ABANDONED_AFTER_S:
+            return
+        with marker.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(marker.parent)
+    except OSError:
+        # In use, another user's, or being removed by somebody else at this moment.
+        return
 
 
 def _write_control(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def vm(command: list[str], files: LabFiles, out: Path, settings: VmSettings = SM
 
 
 def becomes(state: bool, name: str) -> bool:
-    """Whether that VM is running, or not, within ten seconds (while it starts QEMU it is neither)."""
+    """Whether that VM is running, or not, within ten seconds (neither while it starts)."""
     deadline_s = time.monotonic() + 10
     while is_running(name) != state and time.monotonic() < deadline_s:
         time.sleep(0.05)
@@ -178,6 +179,22 @@ def test_a_killed_caller_takes_its_vm_along(out: Path) -> None:
         assert becomes(True, name)
         caller.kill()
     assert becomes(False, name)
+
+
+def test_what_a_killed_caller_left_is_removed(
+    files: LabFiles, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(out))
+    left, fresh = out / "netcont-vm-left", out / "netcont-vm-fresh"
+    for directory in (left, fresh):
+        directory.mkdir()
+        (directory / "lock").touch()
+    os.utime(left / "lock", (0, 0))
+    with vm(["true"], files, out):
+        assert not left.exists()
+        assert fresh.exists()
+        assert len(list(out.glob("netcont-vm-*"))) == 2
+    assert list(out.glob("netcont-vm-*")) == [fresh]
 
 
 def test_qemu_that_refuses_to_start_is_told(files: LabFiles, out: Path) -> None:
