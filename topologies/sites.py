@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mininet.topo import Topo
@@ -116,15 +117,15 @@ def add_site(topo: Topo, place: SitePlace, *, source_filtering: bool) -> None:
         addr1=place.mac(202),
         addr2=place.mac(203),
     )
-    topo.nodeInfo(provider)["setup"] += Plan(
+    filtering = "1" if source_filtering else "0"
+    _set_up(
+        topo,
         (
             AddAddress(provider, uplink, place.provider_address, 30),
             SetUp(provider, uplink),
             AddRoute(provider, place.prefix, via=place.wan_address),
-            SetSysctl(
-                provider, f"net.ipv4.conf.{uplink}.rp_filter", "1" if source_filtering else "0"
-            ),
-        )
+            SetSysctl(provider, f"net.ipv4.conf.{uplink}.rp_filter", filtering),
+        ),
     )
 
 
@@ -137,22 +138,14 @@ def add_providers(topo: Topo, letters: str) -> None:
 
 def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
     """The wide-area path between two sites' providers, with routes to both sites."""
-    low, high = sorted((one.number, other.number))
-    first = 128 + 4 * (8 * low + high) % 128
-    setups: list[tuple[str, Change]] = []
-    for here, there, way, address, peer in (
-        (one, other, path, first + 1, first + 2),
-        (other, one, path.reversed(), first + 2, first + 1),
-    ):
+    setups: list[Change] = []
+    for here, there, way in ((one, other, path), (other, one, path.reversed())):
         node, link = f"pe{here.letter}", f"pe{here.letter}-{there.letter}"
-        via = str(_TRANSIT[peer])
-        transit = ipaddress.ip_network(f"{there.wan_address}/30", strict=False)
         setups += [
-            (node, AddAddress(node, link, str(_TRANSIT[address]), 30)),
-            (node, SetUp(node, link)),
-            (node, AddRoute(node, there.prefix, via=via)),
-            (node, AddRoute(node, str(transit), via=via)),
-            (node, netem(node, link, way)),
+            AddAddress(node, link, _path_address(here, there), 30),
+            SetUp(node, link),
+            *_routes(here, there, via=there),
+            netem(node, link, way),
         ]
     topo.addLink(
         f"pe{one.letter}",
@@ -163,12 +156,39 @@ def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
         addr1=one.mac(210 + other.number),
         addr2=other.mac(210 + one.number),
     )
-    for node, change in setups:
-        topo.nodeInfo(node)["setup"] += Plan((change,))
+    _set_up(topo, setups)
 
 
-def add_host(topo: Topo, name: str, place: SitePlace, host: int, port: str) -> None:
-    """An ordinary host on the site's LAN; port names the switch's end of its cable."""
+def add_detour(topo: Topo, one: SitePlace, other: SitePlace, through: SitePlace) -> None:
+    """Two sites reach each other by a third one's provider, to which both have a path."""
+    _set_up(topo, (*_routes(one, other, via=through), *_routes(other, one, via=through)))
+
+
+def _path_address(here: SitePlace, there: SitePlace) -> str:
+    """The address of here's provider on its path to there."""
+    low, high = sorted((here.number, there.number))
+    first = 128 + 4 * (8 * low + high) % 128
+    return str(_TRANSIT[first + (1 if here.number == low else 2)])
+
+
+def _routes(here: SitePlace, there: SitePlace, via: SitePlace) -> tuple[Change, ...]:
+    """How here's provider reaches there and its link to the provider."""
+    node, next_hop = f"pe{here.letter}", _path_address(via, here)
+    transit = ipaddress.ip_network(f"{there.wan_address}/30", strict=False)
+    return (
+        AddRoute(node, there.prefix, via=next_hop),
+        AddRoute(node, str(transit), via=next_hop),
+    )
+
+
+def _set_up(topo: Topo, setups: Iterable[Change]) -> None:
+    """Adds each change to the set-up of its node."""
+    for change in setups:
+        topo.nodeInfo(change.node)["setup"] += Plan((change,))
+
+
+def add_host(topo: Topo, name: str, place: SitePlace, host: int) -> None:
+    """An ordinary host on the site's LAN."""
     link = f"{name}-eth0"
     topo.addHost(
         name,
@@ -187,14 +207,25 @@ def add_host(topo: Topo, name: str, place: SitePlace, host: int, port: str) -> N
         switch,
         cls=VethLink,
         intfName1=link,
-        intfName2=f"{switch}-{port}",
+        intfName2=f"{switch}-{name}",
         addr1=place.mac(host),
         addr2=place.mac(100 + host),
     )
 
 
-def add_hypervisor(topo: Topo, place: SitePlace, switch_letter: str | None = None) -> None:
-    """A host whose bridge reaches the site's LAN; guests' ports join that bridge."""
+def add_name_servers(topo: Topo, place: SitePlace) -> None:
+    """The hosts of the authoritative server, ns1, and of the caching resolver, ns2."""
+    add_host(topo, "ns1", place, SERVER)
+    add_host(topo, "ns2", place, RESOLVER)
+
+
+def add_hypervisor(
+    topo: Topo, place: SitePlace, host: int = HYPERVISOR, switch: str | None = None
+) -> None:
+    """A host whose bridge reaches the site's LAN; guests' ports join that bridge.
+
+    switch: where its cable ends (default: in the site's own).
+    """
     name = f"hv{place.letter}"
     bridge, uplink = f"{name}-br", f"{name}-eth0"
     topo.addHost(
@@ -206,21 +237,21 @@ def add_hypervisor(topo: Topo, place: SitePlace, switch_letter: str | None = Non
                 SetSysctl(name, "net.ipv4.tcp_slow_start_after_idle", "0"),
                 AddBridge(name, bridge),
                 SetMaster(name, uplink, bridge),
-                AddAddress(name, bridge, place.address(HYPERVISOR), place.prefixlen),
+                AddAddress(name, bridge, place.address(host), place.prefixlen),
                 SetUp(name, uplink),
                 SetUp(name, bridge),
                 AddRoute(name, "default", via=place.address(GATEWAY)),
             )
         ),
     )
-    switch = f"sw{switch_letter or place.letter}"
+    switch = switch or f"sw{place.letter}"
     topo.addLink(
         name,
         switch,
         cls=VethLink,
         intfName1=uplink,
-        intfName2=f"{switch}-hv{place.letter}",
-        addr1=place.mac(HYPERVISOR),
+        intfName2=f"{switch}-{name}",
+        addr1=place.mac(host),
         addr2=place.mac(204),
     )
 
@@ -268,9 +299,8 @@ def add_guest(topo: Topo, home: SitePlace, away: SitePlace) -> None:
             addr2=place.mac(209),
         )
         if place is home:
-            topo.nodeInfo(hypervisor)["setup"] += Plan(
-                (SetMaster(hypervisor, port, f"{hypervisor}-br"), SetUp(hypervisor, port))
-            )
+            bridge = f"{hypervisor}-br"
+            _set_up(topo, (SetMaster(hypervisor, port, bridge), SetUp(hypervisor, port)))
 
 
 class PatchPanel(LanBridge):
@@ -296,11 +326,28 @@ def add_circuit(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> Non
             addr2=place.mac(207),
         )
         node = f"hv{place.letter}"
-        topo.nodeInfo(node)["setup"] += Plan((SetUp(node, f"{node}-circ"),))
+        _set_up(topo, (SetUp(node, f"{node}-circ"),))
+
+
+def add_cable(topo: Topo, name: str, switch: str, place: SitePlace, path: Path) -> None:
+    """A long cable that hangs on switch; the hypervisor of place can be added to its other end."""
+    topo.addSwitch(name, cls=CarrierCircuit, path=path)
+    topo.addLink(
+        switch,
+        name,
+        cls=VethLink,
+        intfName1=f"{switch}-{name}",
+        intfName2=f"{name}-{switch}",
+        addr1=place.mac(206),
+        addr2=place.mac(207),
+    )
 
 
 class CarrierCircuit(LanBridge):
-    """A point-to-point Ethernet service: a bridge with the path's delay on its two ports."""
+    """A point-to-point Ethernet service: a bridge with the path's delay on its two ports.
+
+    The path begins at the port whose link was added first.
+    """
 
     def start(self, controllers: object = ()) -> None:
         """Bridges the two ports and slows them down."""
@@ -308,9 +355,7 @@ class CarrierCircuit(LanBridge):
         path: Path = self.params["path"]
         near, far = [intf.name for intf in self.intfList() if intf.name != "lo"]
         # What leaves by the far port came from the near site.
-        self.config(
-            Plan((netem(self.name, far, path), netem(self.name, near, path.reversed())))
-        )
+        self.config(Plan((netem(self.name, far, path), netem(self.name, near, path.reversed()))))
 
 
 def router_sysctls(node: str) -> tuple[Change, ...]:

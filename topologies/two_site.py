@@ -17,22 +17,19 @@ from __future__ import annotations
 
 from mininet.topo import Topo
 
-from netcont.lab.keys import lab_key
-from netcont.model.layout import GuestPort, Layout, NameService, Site
+from netcont.model.layout import Layout
 from netcont.model.plan import SetNetem
 from netcont.model.scenario import Network, Place, Scenario
+from topologies.layouts import layout_of, site
 from topologies.sites import (
     CLIENT,
-    GATEWAY,
     GUEST,
-    HYPERVISOR,
-    RESOLVER,
-    SERVER,
     SitePlace,
     add_circuit,
     add_guest,
     add_host,
     add_hypervisor,
+    add_name_servers,
     add_path,
     add_providers,
     add_site,
@@ -65,9 +62,8 @@ class TwoSite(Topo):  # type: ignore[misc]
         for place in (a, b):
             add_hypervisor(self, place)
         for place in (a, b, c):
-            add_host(self, f"cl{place.letter}", place, CLIENT, "cl")
-        add_host(self, "ns1", c, SERVER, "ns1")
-        add_host(self, "ns2", c, RESOLVER, "ns2")
+            add_host(self, f"cl{place.letter}", place, CLIENT)
+        add_name_servers(self, c)
         add_circuit(self, a, b, network.circuit or network.a_b)
         add_guest(self, a, b)
 
@@ -75,30 +71,13 @@ class TwoSite(Topo):  # type: ignore[misc]
 def layout(scenario: Scenario) -> Layout:
     """The addresses that plans speak of, in this topology."""
     a, b, c = places(scenario.network)
-    return Layout(
-        a=_site(a),
-        b=_site(b),
-        guest=GuestPort(
-            node="guest",
-            link="guest-eth0",
-            mac=a.mac(GUEST),
-            address=a.address(GUEST),
-            prefixlen=a.prefixlen,
-            gateway_address=a.address(GATEWAY),
-            new_address=b.address(GUEST),
-        ),
-        names=NameService(
-            server=c.address(SERVER),
-            resolver=c.address(RESOLVER),
-            server_node="ns1",
-            resolver_node="ns2",
-            zone=scenario.dns.zone,
-            name=scenario.dns.name,
-            ttl_s=scenario.dns.ttl_s,
-            key=lab_key(scenario),
-        ),
-        on_link=(a.address(CLIENT), a.address(HYPERVISOR)),
-        mtu_bytes=scenario.network.mtu_bytes,
+    return layout_of(
+        scenario,
+        site(a, a, circuit=True, nodes=("gwa", "hva")),
+        site(b, b, circuit=True, nodes=("gwb", "hvb", "guest")),
+        home=a,
+        clients=c,
+        new_address=b.address(GUEST),
     )
 
 
@@ -111,27 +90,6 @@ def wan_between_sites(scenario: Scenario) -> tuple[SetNetem, ...]:
     """The queues of the path from A to B and back: what a cut of the WAN stops."""
     path = scenario.network.a_b
     return (netem("pea", "pea-b", path), netem("peb", "peb-a", path.reversed()))
-
-
-def _site(place: SitePlace) -> Site:
-    gateway, hypervisor = f"gw{place.letter}", f"hv{place.letter}"
-    guests = ("guest",) if place.letter == "b" else ()
-    return Site(
-        prefix=place.prefix,
-        prefixlen=place.prefixlen,
-        gateway=gateway,
-        gateway_lan=f"{gateway}-lan",
-        gateway_wan=f"{gateway}-wan",
-        gateway_address=place.address(GATEWAY),
-        gateway_mac=place.mac(GATEWAY),
-        wan_address=place.wan_address,
-        hypervisor=hypervisor,
-        hypervisor_address=place.address(HYPERVISOR),
-        bridge=f"{hypervisor}-br",
-        guest_port=f"{hypervisor}-guest",
-        circuit=f"{hypervisor}-circ",
-        nodes=(gateway, hypervisor, *guests),
-    )
 
 
 topos = {"two_site": TwoSite}

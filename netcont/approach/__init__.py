@@ -7,20 +7,32 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from netcont.approach.announce import AnnounceOnLan
 from netcont.approach.base import Approach, Context, guest_bridge
 from netcont.approach.composed import Composed
 from netcont.approach.controls import Blackhole, Readdress
 from netcont.approach.ddns import Ddns
 from netcont.approach.extension import VlanExtension, VxlanExtension
+from netcont.approach.suited import DEFAULT_APPROACHES, default_approaches, require_suited
 from netcont.approach.tunnel import IpTunnel
 from netcont.errors import ConfigurationError
 
-__all__ = ["APPROACHES", "DEFAULT_APPROACHES", "Approach", "Context", "find", "guest_bridge"]
+__all__ = [
+    "APPROACHES",
+    "DEFAULT_APPROACHES",
+    "Approach",
+    "Context",
+    "default_approaches",
+    "find",
+    "guest_bridge",
+    "require_suited",
+]
 
 APPROACHES: Mapping[str, Approach] = MappingProxyType(
     {
         "readdress": Readdress(),
         "blackhole": Blackhole(),
+        "announce": AnnounceOnLan(),
         "ddns": Ddns(),
         "ipip": IpTunnel("ipip"),
         "gre": IpTunnel("gre"),
@@ -28,8 +40,6 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
         "vxlan": VxlanExtension(),
     }
 )
-
-DEFAULT_APPROACHES = (*APPROACHES, "ddns+ipip")
 
 
 def find(name: str) -> Approach:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcont.approach.base import Context
-from netcont.model.plan import AddAddress, AddRoute, Change, DelAddress, DelRoute, Plan
+from netcont.model.plan import (
+    AddAddress,
+    AddRoute,
+    Change,
+    DelAddress,
+    DelRoute,
+    Plan,
+    SetSysctl,
+)
 from netcont.model.scenario import Phase
 
 
@@ -24,7 +32,10 @@ class Blackhole:
 
 @dataclass(frozen=True)
 class Readdress:
-    """The guest takes an address of B's and gives up its own; no client is told."""
+    """The guest takes an address of B's and gives up its own; no client is told.
+
+    (On one LAN: another address of the same prefix, and its gateway stays.)
+    """
 
     name: str = "readdress"
     keeps_address: bool = False
@@ -37,9 +48,15 @@ class Readdress:
 
 def _readdress(context: Context) -> tuple[Change, ...]:
     guest, b = context.layout.guest, context.layout.b
+    arrive = AddAddress(guest.node, guest.link, guest.new_address, b.prefixlen)
+    leave = DelAddress(guest.node, guest.link, guest.address, guest.prefixlen)
+    if context.layout.a.prefix == b.prefix:
+        # The second address of a prefix hangs on the first one, and would be removed with it.
+        promote = f"net.ipv4.conf.{guest.link}.promote_secondaries"
+        return (SetSysctl(guest.node, promote, "1"), arrive, leave)
     return (
-        AddAddress(guest.node, guest.link, guest.new_address, b.prefixlen),
+        arrive,
         DelRoute(guest.node, "default", via=guest.gateway_address),
         AddRoute(guest.node, "default", via=b.gateway_address),
-        DelAddress(guest.node, guest.link, guest.address, guest.prefixlen),
+        leave,
     )

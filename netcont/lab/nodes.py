@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from typing import Any
 
 from mininet.link import Intf, Link
@@ -25,6 +26,10 @@ _QUIET = ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"
 class LabNode(Host):  # type: ignore[misc]
     """A Mininet host in a network namespace held by a process of its own (``pid``)."""
 
+    # Set by Mininet: without types.
+    pid: int | None
+    _popen: Any
+
     def __init__(self, name: str, **params: Any) -> None:
         self.namespace: Namespace
         params["inNamespace"] = True
@@ -37,8 +42,8 @@ class LabNode(Host):  # type: ignore[misc]
     def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802
         """Makes the namespace the first time; later calls start the shell inside it."""
         if self.pid is None:
-            self.pid = create_namespace()
-            self.namespace = Namespace(self.name, self.pid)
+            pid = create_namespace()
+            self.pid, self.namespace = pid, Namespace(self.name, pid)
             for key in _QUIET:
                 self.namespace.write_sysctl(key, "1")
             return
@@ -65,6 +70,20 @@ class LabNode(Host):  # type: ignore[misc]
         if not self.shell:
             self.startShell()
         return super().cmd(*args, **kwargs)
+
+    def address(self, link: str | None = None) -> str | None:
+        """The first IPv4 address on link, or on any link but lo, as the kernel has it now."""
+        if self.pid is None:
+            return None
+        for found in self.namespace.route.get_addr(family=socket.AF_INET):
+            own = found.get_attr("IFA_LABEL")
+            if own == link or (link is None and own != "lo"):
+                return str(found.get_attr("IFA_LOCAL"))
+        return None
+
+    def IP(self, intf: Any = None) -> str | None:  # noqa: N802
+        """As Mininet's. A hypervisor's address is its bridge's, which Mininet does not know."""
+        return self.address(None if intf is None else str(intf))
 
     def config(self, setup: Plan = Plan(), **params: Any) -> dict[str, Any]:  # noqa: B008
         """Applies this node's plan."""
@@ -120,6 +139,15 @@ class QuietIntf(Intf):  # type: ignore[misc]
     def config(self, **params: Any) -> dict[str, Any]:
         """Nothing: see LabNode.config."""
         return {}
+
+    def IP(self) -> str | None:  # noqa: N802
+        """The kernel's word: Mininet only knows what it has set itself."""
+        address: str | None = self.node.address(self.name)
+        return address
+
+    def updateIP(self) -> str | None:  # noqa: N802
+        """The node's address if the link has none: the CLI puts it in the place of its name."""
+        return self.IP() or self.node.IP()
 
     def delete(self) -> None:
         """Nothing: it goes with its namespace."""

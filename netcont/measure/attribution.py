@@ -6,7 +6,7 @@ Every instant of the gap belongs to exactly one part, so the parts sum to the ga
     stale DNS    (requests) the name still led to the address that the guest had left, and the
                  attempts failed
     convergence  the guest ran, but the network did not lead there (or back): the UDP probes of
-                 the same place and direction, which nothing but the network can delay, were
+                 the same host and direction, which nothing but the network can delay, were
                  silent as well
     back-off     (TCP that went on) the rest: the network worked, and TCP still waited for its
                  retransmission timer, or the client for its next attempt
@@ -34,8 +34,8 @@ from netcont.measure.paths import a_to_client_s
 from netcont.measure.rtt import guest_to_client_s
 from netcont.measure.timeline import Timeline
 from netcont.model.outcome import Fate, Gap
-from netcont.model.samples import ClientRecord
-from netcont.model.scenario import ClientKind, Network, Place
+from netcont.model.samples import ClientRecord, Where
+from netcont.model.scenario import ClientKind, Network
 
 # Two and a half intervals of the 100 Hz probe: one lost datagram is not a silent network.
 SILENT_S = 0.025
@@ -55,14 +55,14 @@ WITNESSES: Mapping[ClientKind, tuple[ClientKind, ...]] = {
 class Witness:
     """What the probes know of the network, for the attribution of everybody's gaps.
 
-    silent: by place and UDP kind, when the network brought nothing, in the receiver's time; a
+    silent: by host and UDP kind, when the network brought nothing, in the receiver's time; a
     key is missing where no probe of that kind survived there. transit_s: from the guest at A to
-    each place. moved_from: the address that the guest left ("": it kept its address).
+    each host. moved_from: the address that the guest left ("": it kept its address).
     """
 
     times: Timeline
-    silent: Mapping[tuple[Place, ClientKind], tuple[Interval, ...]]
-    transit_s: Mapping[Place, float]
+    silent: Mapping[tuple[Where, ClientKind], tuple[Interval, ...]]
+    transit_s: Mapping[Where, float]
     moved_from: str
 
 
@@ -74,22 +74,23 @@ def witness(
     moved_from: str,
 ) -> Witness:
     """What the probes among clients saw; fates: by client name."""
-    silent: dict[tuple[Place, ClientKind], tuple[Interval, ...]] = {}
-    broken: set[tuple[Place, ClientKind]] = set()
+    silent: dict[tuple[Where, ClientKind], tuple[Interval, ...]] = {}
+    broken: set[tuple[Where, ClientKind]] = set()
     for client in clients:
         if client.kind not in UDP_KINDS:
             continue
-        key = (client.place, client.kind)
+        key = (client.where, client.kind)
         if fates[client.name] is not Fate.SURVIVED:
             broken.add(key)
         silent[key] = silent.get(key, ()) + silences(instants(client), SILENT_S)
-    transit = {place: guest_to_client_s(clients, place, times) for place in Place}
+    hosts = {client.where for client in clients}
+    transit = {where: guest_to_client_s(clients, where, times) for where in hosts}
     return Witness(
         times=times,
         silent={key: spans for key, spans in silent.items() if key not in broken},
         transit_s={
-            place: a_to_client_s(network, place) if seen is None else seen
-            for place, seen in transit.items()
+            where: a_to_client_s(network, *where) if seen is None else seen
+            for where, seen in transit.items()
         },
         moved_from=moved_from,
     )
@@ -97,7 +98,7 @@ def witness(
 
 def attribute(client: ClientRecord, silence: Silence, seen: Witness) -> Gap:
     """The parts of client's longest gap, in seconds."""
-    shift_s = 0.0 if client.kind in SEEN_AT_GUEST else seen.transit_s[client.place]
+    shift_s = 0.0 if client.kind in SEEN_AT_GUEST else seen.transit_s[client.where]
     whole: tuple[Interval, ...] = ((silence.start_s, silence.end_s),)
     pause = _pause(seen.times, silence, shift_s)
     rest = whole if pause is None else without(whole, pause)
@@ -147,7 +148,7 @@ def _silent(client: ClientRecord, seen: Witness, shift_s: float) -> tuple[Interv
     """When the network brought nothing, in the time of whoever sees client's gap."""
     spans: list[Interval] = []
     for kind in WITNESSES.get(client.kind, ()):
-        found = seen.silent.get((client.place, kind))
+        found = seen.silent.get((client.where, kind))
         if found is None:
             return None
         late_s = shift_s if kind in SEEN_AT_GUEST else 0.0

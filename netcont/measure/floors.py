@@ -79,16 +79,17 @@ def client_floor_s(client: ClientRecord, network: Network, run_floor: float | No
     spacing = spacing_s(client)
     if run_floor is None or spacing is None:
         return None
-    extra_s = longer_way_s(network, client.place) if client.kind in FROM_GUEST else 0.0
+    extra_s = longer_way_s(network, *client.where) if client.kind in FROM_GUEST else 0.0
     return run_floor + extra_s + spacing
 
 
-def longer_way_s(network: Network, place: Place) -> float:
+def longer_way_s(network: Network, place: Place, node: str = "") -> float:
     """How much longer the shortest permitted way from the guest to place is at B than at A."""
-    through_a_s = b_to_a_s(network) + a_to_client_s(network, place)
+    from_a_s = a_to_client_s(network, place, node)
+    through_a_s = b_to_a_s(network) + from_a_s
     needs_a = place is Place.REMOTE and network.source_filtering
-    best_s = through_a_s if needs_a else min(through_a_s, b_to_client_s(network, place))
-    return max(0.0, best_s - a_to_client_s(network, place))
+    best_s = through_a_s if needs_a else min(through_a_s, b_to_client_s(network, place, node))
+    return max(0.0, best_s - from_a_s)
 
 
 def spacing_s(client: ClientRecord) -> float | None:

@@ -11,7 +11,7 @@ from statistics import median
 from netcont.measure.paths import round_trip_to_b_s
 from netcont.measure.timeline import Timeline
 from netcont.model.outcome import ClientOutcome, Fate
-from netcont.model.samples import ClientRecord
+from netcont.model.samples import ClientRecord, Where
 from netcont.model.scenario import ClientKind, Network, Place
 
 # "After" is the end of the probing: the network has settled and the tunnels are what they stay.
@@ -43,13 +43,13 @@ def _echo_median(client: ClientRecord, from_s: float, before_s: float) -> float 
 
 
 def guest_to_client_s(
-    clients: Iterable[ClientRecord], place: Place, times: Timeline
+    clients: Iterable[ClientRecord], where: Where, times: Timeline
 ) -> float | None:
     """The one-way delay from the guest at A to a place, as probes there saw it before the pause.
 
     The udp-down probe measures it; half an echo's round trip is the next best. None: no probe.
     """
-    here = [client for client in clients if client.place is place and client.disturbed is None]
+    here = [client for client in clients if client.where == where and client.disturbed is None]
     one_way = [
         arrival.received_s - arrival.sent_s
         for client in here
@@ -68,13 +68,13 @@ def path_stretch(clients: Iterable[ClientOutcome], network: Network) -> float | 
 
     1.0: they reach the guest at B directly. None: no such client, or the direct path is a LAN.
     """
-    direct_s = round_trip_to_b_s(network)
-    trips = [
-        client.rtt_after_s
+    stretches = [
+        client.rtt_after_s / direct_s
         for client in clients
         if client.kind is ClientKind.TCP_ECHO
         and client.place is Place.REMOTE
         and client.fate is Fate.SURVIVED
         and client.rtt_after_s is not None
+        and (direct_s := round_trip_to_b_s(network, client.node)) > 0
     ]
-    return median(trips) / direct_s if trips and direct_s > 0 else None
+    return median(stretches) if stretches else None

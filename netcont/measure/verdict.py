@@ -95,6 +95,7 @@ def _client(
         rtt_before_s=rtt_before_s(client, times) if told else None,
         rtt_after_s=rtt_after_s(client, times) if told else None,
         evidence=_evidence(client, verdict, silence, times),
+        node=client.node,
     )
 
 

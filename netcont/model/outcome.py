@@ -71,7 +71,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ClientOutcome:
-    """What became of one client. fate None: it could not be told (evidence.disturbed says why)."""
+    """What became of one client. fate None: it could not be told (evidence.disturbed says why).
+
+    node: the host that it ran on.
+    """
 
     name: str
     kind: ClientKind
@@ -87,6 +90,7 @@ class ClientOutcome:
     rtt_before_s: float | None
     rtt_after_s: float | None
     evidence: Evidence = field(default_factory=Evidence)
+    node: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,15 +53,21 @@ class TcpInfo:
     unacked: int
 
 
+Where = tuple[Place, str]
+"""A place, and the host there: two remote hosts may be on two continents."""
+
+
 @dataclass(frozen=True)
 class ClientRecord:
     """What one client saw.
 
+    node: the host that it ran on ("": not told).
     address: the guest's address that it used (None: never resolved). connected_s: when its
     connection stood (None: it never did). sent: units sent (None: not counted), last_sent_s when
     the last one was. error: errno name that ended the connection, "EOF" if the peer closed it
-    (None: it stood to the end, or the client closed it itself); ended_s when. exit_code, output: of a program. disturbed: why
-    this client could not measure properly (None: it could).
+    (None: it stood to the end, or the client closed it itself); ended_s when.
+    exit_code, output: of a program. disturbed: why this client could not measure properly (None:
+    it could).
     """
 
     name: str
@@ -79,6 +85,12 @@ class ClientRecord:
     exit_code: int | None = None
     output: str = ""
     disturbed: str | None = None
+    node: str = ""
+
+    @property
+    def where(self) -> Where:
+        """Its place, and the host there."""
+        return self.place, self.node
 
 
 @dataclass(frozen=True)

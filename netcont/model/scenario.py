@@ -20,6 +20,12 @@ SCHEMA_VERSION = 1
 TRANSIT_PREFIX = "192.0.2.0/24"
 """RFC 5737: the addresses between providers and gateways, which no site may have."""
 
+ONE_LAN = frozenset({"lan"})
+"""Topologies in which A and B are one LAN: one prefix, one gateway, and B behind A's switch."""
+
+SECOND_CLIENTS_NODE = "cld"
+"""Where remote clients of the second clients' site stand (topology three_site)."""
+
 Seconds = Annotated[float, SECONDS, Ge(0), Le(86400)]
 PositiveSeconds = Annotated[float, SECONDS, Gt(0), Le(86400)]
 PathSeconds = Annotated[float, SECONDS, Ge(0), Le(60)]
@@ -104,10 +110,12 @@ class Network(Strict):
     """The topology and its paths. Delays are one way.
 
     clients_a, clients_b: from the clients' site to A and to B; a_b: from A to B; circuit: the
-    carrier's layer-2 circuit from A to B (default: like a_b). source_filtering: providers drop
-    packets whose source does not belong to the site they come from (BCP 38). client_prefix,
-    a_prefix, b_prefix: the addresses of the clients' site and of the sites' LANs; in each, .1 is
-    the gateway, .2 the hypervisor, .10 the guest, and clients begin at .50.
+    carrier's layer-2 circuit from A to B (default: like a_b). clients2_a, clients2_b: from the
+    second clients' site of three_site (default: like clients_a and clients_b). source_filtering:
+    providers drop packets whose source does not belong to the site they come from (BCP 38).
+    client_prefix, client2_prefix, a_prefix, b_prefix: the addresses of the clients' sites and of
+    the sites' LANs; in each, .1 is the gateway, .2 the hypervisor, .10 the guest, and clients
+    begin at .50. On one LAN both sites have a_prefix; B's hypervisor is .3, and a_b its cable.
     """
 
     topology: str = "two_site"
@@ -116,11 +124,20 @@ class Network(Strict):
     clients_b: Path = field(default_factory=Path)
     a_b: Path = field(default_factory=Path)
     circuit: Path | None = None
+    clients2_a: Path | None = None
+    clients2_b: Path | None = None
     mtu_bytes: Annotated[int, Ge(576), Le(9000)] = 1500
     source_filtering: bool = True
     client_prefix: str = "10.3.0.0/24"
     a_prefix: str = "10.1.0.0/24"
     b_prefix: str = "10.2.0.0/24"
+    client2_prefix: str = "10.4.0.0/24"
+
+    def from_clients(self, node: str = "") -> tuple[Path, Path]:
+        """The paths to A and to B from the clients' site in which node, a remote host, stands."""
+        if node != SECOND_CLIENTS_NODE:
+            return self.clients_a, self.clients_b
+        return self.clients2_a or self.clients_a, self.clients2_b or self.clients_b
 
 
 @dataclass(frozen=True)

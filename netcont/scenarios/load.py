@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from netcont.approach import DEFAULT_APPROACHES, find
+from netcont.approach import default_approaches, find, require_suited
 from netcont.errors import ConfigurationError
 from netcont.model.scenario import Scenario
 from netcont.scenarios.builtin import builtin_names, builtin_text
@@ -34,7 +34,7 @@ from netcont.scenarios.problems import (
     unknown_key,
     wrong_type,
 )
-from netcont.scenarios.rules import broken_rules
+from netcont.scenarios.rules import broken_rules, unsuited_approaches
 from netcont.scenarios.shape import NONE, SCENARIO, Items, Names, Scalar, Shape, Table, shape_at
 
 _DEEPEST = 32
@@ -60,7 +60,9 @@ def load_scenario(
     raw = _parse(text, label)
     raw.setdefault("name", _own_name(name_or_path))
     apply_overrides(raw, read)
-    scenario = check_mapping(raw, label, set_by=read)
+    scenario = check_mapping(raw, label, set_by=read, replaced=bool(approaches))
+    for name in approaches:
+        require_suited(name, scenario.network.topology)
     return _running(scenario, tuple(dict.fromkeys(approaches))) if approaches else scenario
 
 
@@ -92,9 +94,14 @@ def scenario_text(name_or_path: str) -> tuple[str, str]:
 
 
 def check_mapping(
-    raw: Mapping[str, Any], label: str, *, set_by: Sequence[Override] = ()
+    raw: Mapping[str, Any],
+    label: str,
+    *,
+    set_by: Sequence[Override] = (),
+    replaced: bool = False,
 ) -> Scenario:
     """The scenario that a parsed file describes; label and set_by say where values came from.
+    replaced: other approaches will be run, so the file's own need not suit its topology.
 
     Raises ScenarioError, and nothing else, whatever the mapping holds.
     """
@@ -102,9 +109,12 @@ def check_mapping(
     sound = _sound(raw, SCENARIO, (), found)
     scenario = _validated(sound, found)
     if scenario is not None:
-        chosen = scenario.approaches or DEFAULT_APPROACHES
+        chosen = scenario.approaches or default_approaches(scenario.network.topology)
         for problem in broken_rules(scenario, chosen):
             found.add(problem)
+        if not replaced:
+            for problem in unsuited_approaches(scenario):
+                found.add(problem)
         if not found.problems:
             return replace(scenario, approaches=tuple(chosen))
     origins = [_origin(each.location, label, set_by) for each in found.problems]

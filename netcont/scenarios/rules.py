@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations
+from types import MappingProxyType
 
-from netcont.approach import find
+from netcont.approach import find, require_suited
 from netcont.errors import ConfigurationError
-from netcont.model.scenario import TRANSIT_PREFIX, ClientKind, FaultKind, Scenario, each_client
+from netcont.model.scenario import (
+    ONE_LAN,
+    TRANSIT_PREFIX,
+    ClientKind,
+    FaultKind,
+    Path,
+    Scenario,
+    each_client,
+)
 from netcont.scenarios.problems import Location, Problem, nearest, shown
 
 PAGE_BYTES = 4096
@@ -19,7 +28,15 @@ GUEST_KINDS = ("namespace",)
 STRATEGIES = ("pre-copy",)
 TOPOLOGIES = ("two_site", "lan", "three_site")
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
-PREFIXES = ("client_prefix", "a_prefix", "b_prefix")
+PREFIXES = ("client_prefix", "a_prefix", "b_prefix", "client2_prefix")
+
+UNUSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "two_site": ("clients2_a", "clients2_b", "client2_prefix"),
+        "lan": ("clients_b", "circuit", "clients2_a", "clients2_b", "client2_prefix", "b_prefix"),
+    }
+)
+"""Keys of the network that a topology has no use for."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
@@ -42,6 +59,16 @@ def _approaches(scenario: Scenario) -> Iterator[Problem]:
         if name in seen:
             yield Problem(location, f"{shown(name)} stands there twice", "remove one")
         seen.add(name)
+
+
+def unsuited_approaches(scenario: Scenario) -> Iterator[Problem]:
+    """Approaches that make no sense on the scenario's topology."""
+    for index, name in enumerate(scenario.approaches):
+        try:
+            require_suited(name, scenario.network.topology)
+        except ConfigurationError as error:
+            reads: tuple[Location, ...] = (("network", "topology"),)
+            yield Problem(("approaches", index), error.message, error.remedy, reads=reads)
 
 
 def _expect(scenario: Scenario, approaches: Sequence[str]) -> Iterator[Problem]:
@@ -74,6 +101,20 @@ def _offered(scenario: Scenario) -> Iterator[Problem]:
             near = nearest(value, choices) if len(choices) > 1 else choices[0]
             what = f"{shown(value)} is not known; there is {', '.join(choices)}"
             yield Problem(location, what, f'write "{near or choices[0]}"')
+
+
+def _unused_paths(scenario: Scenario) -> Iterator[Problem]:
+    """Paths that the topology does not have, but that somebody cared to describe."""
+    network = scenario.network
+    for key in UNUSED.get(network.topology, ()):
+        value = getattr(network, key)
+        # A path that says nothing new does no harm: many files give all of them one delay.
+        same = value in (None, Path(), network.clients_a, network.a_b)
+        if isinstance(value, Path) and not same:
+            what = f'the topology "{network.topology}" has no such path'
+            lan = " (B is reached by clients_a and a_b)" if network.topology in ONE_LAN else ""
+            reads: tuple[Location, ...] = (("network", "topology"),)
+            yield Problem(("network", key), what, f"remove it{lan}", reads=reads)
 
 
 def _names(scenario: Scenario) -> Iterator[Problem]:
@@ -119,7 +160,8 @@ def _prefixes(scenario: Scenario) -> Iterator[Problem]:
             good[key] = verdict
         else:
             yield Problem(("network", key), *verdict, reads=(("network", "family"),))
-    for one, other in combinations(good, 2):
+    used = [key for key in good if key not in UNUSED.get(network.topology, ())]
+    for one, other in combinations(used, 2):
         if good[one].overlaps(good[other]):
             yield Problem(
                 ("network", other),
@@ -216,6 +258,7 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _names,
     _offered,
     _prefixes,
+    _unused_paths,
     _memory,
     _clients,
     _commands,

@@ -122,4 +122,5 @@ class Findings:
             exit_code=self.exit_code,
             output=self.output,
             disturbed=self.disturbed,
+            node=spec.node,
         )

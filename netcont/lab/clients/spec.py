@@ -33,7 +33,8 @@ class Ports:
 
 @dataclass(frozen=True)
 class ClientSpec:
-    """One client. rate_bps paces bulk kinds; command and output_dir are for programs."""
+    """One client. rate_bps paces bulk kinds; command and output_dir are for programs; node is
+    the host that it runs on."""
 
     name: str
     kind: ClientKind
@@ -44,6 +45,7 @@ class ClientSpec:
     command: str | None = None
     output_dir: str = ""
     ports: Ports = field(default_factory=Ports)
+    node: str = ""
 
 
 @dataclass(frozen=True)
