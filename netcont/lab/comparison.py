@@ -22,7 +22,7 @@ from typing import Protocol
 import netcont
 from netcont.errors import LabError, NetcontError
 from netcont.lab.job import DONE, STARTED, Job, RawRun, read_run, run_file
-from netcont.lab.resident import RESOLVER_FILES, needed_files
+from netcont.lab.resident import RESOLVER_FILES, needed_files, needed_links
 from netcont.measure.verdict import judge
 from netcont.model.outcome import SCHEMA_VERSION, Environment, Outcome, Run, Status
 from netcont.model.scenario import ClientKind, Scenario
@@ -134,7 +134,11 @@ def needed_by(scenario: Scenario, environment: Mapping[str, str]) -> tuple[str, 
         for client in scenario.client
         if client.kind is ClientKind.PROGRAM and client.command
     ]
-    return (*RESOLVER_FILES, *needed_files(commands, environment))
+    return (
+        *RESOLVER_FILES,
+        *needed_links(commands, environment),
+        *needed_files(commands, environment),
+    )
 
 
 def worker_command(job: Path) -> list[str]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from netcont.kernel.namespace import Namespace, die_with_parent
+from netcont.kernel.namespace import Namespace
 from netcont.lab.clients.service import ServiceProcess, fork_service
 from netcont.lab.clients.spec import Control
+from netcont.lab.server import UserServer, running_server
 from netcont.lab.site import set_cable
 from netcont.migration.guest import NamespaceGuest
 from netcont.migration.memory import MemoryImage
@@ -31,6 +30,7 @@ class RunningGuest:
     service: ServiceProcess
     workload: Workload
     image: Path
+    server: UserServer | None
 
 
 @contextmanager
@@ -71,31 +71,12 @@ def running_guest(
         )
         stack.callback(workload.stop)
         group.add(workload.pid)
+        server = None
         if scenario.server is not None:
-            stack.enter_context(_server(scenario.server.command, enter, scratch))
+            spare = (service.pid, workload.pid)
+            server = stack.enter_context(
+                running_server(scenario.server, node, enter, scratch, spare)
+            )
         # Whatever happens, nothing may wait for a frozen process.
         stack.callback(group.close)
-        yield RunningGuest(group, service, workload, image_path)
-
-
-@contextmanager
-def _server(command: str, enter: object, scratch: Path) -> Iterator[None]:
-    def prepare() -> None:
-        die_with_parent()
-        enter()  # type: ignore[operator]
-
-    with (scratch / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=prepare,
-        )
-    try:
-        yield
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        yield RunningGuest(group, service, workload, image_path, server)

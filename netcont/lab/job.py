@@ -9,11 +9,12 @@ from pathlib import Path
 from netcont.errors import LabError
 from netcont.lab.clients.findings import Findings, ServiceRecords
 from netcont.model.samples import Frame, MoveRecord, RunRecord
-from netcont.model.scenario import Scenario
+from netcont.model.scenario import ClientKind, Scenario
 
 JOB_FILE = "job.pickle"
 STARTED = "netcont-lab: started "
 DONE = "netcont-lab: done "
+BROKEN = "netcont-lab: broken "
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class Job:
     scratch: str = "/run/netcont"
     pcap: bool = False
 
+    @property
+    def has_programs(self) -> bool:
+        """Whether programs of the user's run in it."""
+        return self.scenario.server is not None or any(
+            client.kind is ClientKind.PROGRAM for client in self.scenario.client
+        )
+
     def write(self, directory: Path) -> Path:
         """Leaves the job in directory, for the lab to read."""
         path = directory / JOB_FILE
@@ -47,7 +55,11 @@ class Job:
 
 @dataclass(frozen=True)
 class RawRun:
-    """One run as the lab recorded it, in flat arrays. failure: why the run could not be made."""
+    """One run as the lab recorded it, in flat arrays.
+
+    failure: why the run could not be made. opened: what was opened outside of the lab's memory
+    while it measured.
+    """
 
     approach: str
     seed: int
@@ -67,6 +79,7 @@ class RawRun:
     virtual_s: float = 0.0
     kernel: str = ""
     failure: str | None = None
+    opened: tuple[str, ...] = ()
     extra: dict[str, float] = field(default_factory=dict)
 
     def write(self, directory: Path) -> Path:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netcont.approach import Approach, Context, find
+from netcont.kernel.namespace import Namespace
 from netcont.lab.capture import FrameCapture
 from netcont.lab.clients.findings import Findings
 from netcont.lab.clients.forked import fork
@@ -30,6 +31,8 @@ from netcont.lab.hostreads import HostReads
 from netcont.lab.job import RawRun
 from netcont.lab.nameservers import nameservers
 from netcont.lab.network import LabNetwork
+from netcont.lab.pcap import SUFFIX, capturing, snapshot_bytes
+from netcont.lab.server import LOG
 from netcont.lab.site import LabSite
 from netcont.migration.destination import run_destination
 from netcont.migration.move import EngineProcess, Move
@@ -57,15 +60,31 @@ class Settings:
     approach: Approach
     seed: int
     scratch: Path
+    pcap: bool = False
 
 
-def make_run(scenario: Scenario, approach: str, seed: int, scratch: Path) -> RawRun:
-    """Makes one run in an empty directory below scratch (a tmpfs), which is removed afterwards."""
-    directory = scratch / f"{approach}-{seed}"
+def make_run(
+    scenario: Scenario,
+    approach: str,
+    seed: int,
+    scratch: Path,
+    *,
+    keep: Path | None = None,
+    pcap: bool = False,
+) -> RawRun:
+    """Makes one run in an empty directory below scratch (a tmpfs), which is removed afterwards.
+
+    keep: where captures (with pcap) and what the user's server said are left, if anywhere.
+    """
+    name = f"{approach}-{seed}"
+    directory = scratch / name
     directory.mkdir(parents=True)
     try:
-        return _Run(Settings(scenario, find(approach), seed, directory)).make()
+        return _Run(Settings(scenario, find(approach), seed, directory, pcap)).make()
     finally:
+        if keep is not None:
+            for path in (*directory.glob(f"*{SUFFIX}"), *directory.glob(LOG)):
+                shutil.copyfile(path, keep / f"{name}-{path.name}")
         shutil.rmtree(directory)
 
 
@@ -91,11 +110,12 @@ class _Run:
             stack.enter_context(self._network)
             nodes = self._network.namespaces
             names, guest = self._layout.names, self._layout.guest
+            if self._settings.pcap:
+                snapshot = snapshot_bytes(self._scenario.guest.memory_bytes)
+                stack.enter_context(capturing(self._wan_links(), scratch, snapshot))
             stack.enter_context(nameservers(names, guest.address, nodes, scratch))
             running = stack.enter_context(
-                running_guest(
-                    self._scenario, self._layout, nodes, self._control, scratch, seed
-                )
+                running_guest(self._scenario, self._layout, nodes, self._control, scratch, seed)
             )
             begin_s = next_begin_s(time.monotonic())
             clients = self._start_clients(begin_s)
@@ -112,6 +132,7 @@ class _Run:
             record = move.retire(time.monotonic, time.monotonic() + _LATE_S)
             self._faults.wait()
             running.group.close()
+            server_failure = running.server.failure if running.server is not None else None
             service = running.service.stop(_LATE_S)
         return RawRun(
             approach=self._settings.approach.name,
@@ -127,10 +148,20 @@ class _Run:
             old_address=guest.address,
             new_address=self._new_address(),
             host_reads=reads.count,
-            notes=(*move.story.notes, *self._faults.happened),
+            errors=() if server_failure is None else (server_failure,),
+            opened=reads.opened,
+            notes=(*move.story.notes, *self._faults.happened, *_disturbances(reads)),
             virtual_s=time.monotonic() - started_s,
             kernel=os.uname().release,
         )
+
+    def _wan_links(self) -> list[tuple[Namespace, str]]:
+        """What --pcap captures: both sites' links to their providers, and the circuit at A."""
+        nodes, a, b = self._network.namespaces, self._layout.a, self._layout.b
+        links = [(nodes[site.gateway], site.gateway_wan) for site in (a, b)]
+        if a.circuit is not None:
+            links.append((nodes[a.hypervisor], a.circuit))
+        return links
 
     def _new_address(self) -> str:
         guest, approach = self._layout.guest, self._settings.approach
@@ -257,6 +288,10 @@ class _Run:
         request_stop_s = resumed_s + max(timing.observe_s, self._scenario.dns.ttl_s + _DNS_MARGIN_S)
         self._control.end(fast_stop_s, fast_stop_s + timing.give_up_s, request_stop_s)
         return self._mark(fast_stop_s - _MARK_S, first=False)
+
+
+def _disturbances(reads: HostReads) -> list[str]:
+    return [f"files were read from the host by: {reads.causes}"] if reads.causes else []
 
 
 def _resumed_s(record: MoveRecord) -> float:

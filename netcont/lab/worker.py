@@ -19,7 +19,8 @@ from pathlib import Path
 
 from netcont.errors import NetcontError
 from netcont.lab.clients.findings import ServiceRecords
-from netcont.lab.job import DONE, STARTED, Job, RawRun
+from netcont.lab.job import BROKEN, DONE, STARTED, Job, RawRun
+from netcont.lab.memory import keep_in_memory
 from netcont.lab.network import LabNetwork
 from netcont.lab.resident import bring_into_memory, own_mounts, replace_file, show_tracing
 from netcont.lab.run import make_run
@@ -38,16 +39,34 @@ def main(job_path: str) -> int:
     failed = 0
     for approach, seed in job.runs:
         print(f"{STARTED}{approach} {seed}", flush=True)
-        run = _attempt(job, approach, seed, scratch)
+        run = _undisturbed(job, approach, seed, scratch, path.parent)
         failed += run.failure is not None
-        run.write(path.parent)
+        try:
+            run.write(path.parent)
+        except OSError as error:
+            print(f"{BROKEN}cannot write the run to {path.parent}: {error.strerror}", flush=True)
+            return 1
         print(f"{DONE}{approach} {seed}", flush=True)
     return failed
 
 
-def _attempt(job: Job, approach: str, seed: int, scratch: Path) -> RawRun:
+def _undisturbed(job: Job, approach: str, seed: int, scratch: Path, keep: Path) -> RawRun:
+    """The run; made again if programs of the user's read from the host, with that in memory."""
+    run = _attempt(job, approach, seed, scratch, keep)
+    if not run.host_reads or not job.has_programs:
+        return run
+    left = keep_in_memory(run.opened, scratch / f"opened-{approach}-{seed}")
+    print(
+        f"netcont-lab: {approach} {seed} again, {run.host_reads} reads; left: {left}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return _attempt(job, approach, seed, scratch, keep)
+
+
+def _attempt(job: Job, approach: str, seed: int, scratch: Path, keep: Path) -> RawRun:
     try:
-        return make_run(job.scenario, approach, seed, scratch)
+        return make_run(job.scenario, approach, seed, scratch, keep=keep, pcap=job.pcap)
     except (NetcontError, OSError) as error:
         traceback.print_exc()
         return RawRun(
@@ -60,7 +79,9 @@ def _attempt(job: Job, approach: str, seed: int, scratch: Path) -> RawRun:
             findings=(),
             service=ServiceRecords(),
             kernel=os.uname().release,
-            failure=f"{type(error).__name__}: {error}",
+            failure=str(error)
+            if isinstance(error, NetcontError)
+            else f"{type(error).__name__}: {error}",
         )
 
 
@@ -73,6 +94,9 @@ def settle_in(
     """
     scratch.mkdir(parents=True)
     own_mounts()
+    resident = tuple(resident)
+    if resident:
+        show_tracing()
     bring_into_memory(resident, scratch / "files")
     resolver = LabNetwork(scenario).layout.names.resolver
     replace_file(
@@ -81,6 +105,9 @@ def settle_in(
         scratch / "etc",
     )
     replace_file("/etc/nsswitch.conf", _NSSWITCH, scratch / "etc")
+    # The C library's resolver is mapped from the host too: its pages come in with its first use.
+    with contextlib.suppress(OSError):
+        socket.getaddrinfo(f"warm.{scenario.dns.zone}", None)
     for module in modules:
         # One that is missing shows when a plan needs it, with the kernel's own words.
         subprocess.run(["modprobe", "-q", module], check=False)
