@@ -46,6 +46,7 @@ from netcont.model.scenario import FaultKind, Place, Scenario
 
 MIGRATION_PORT = 7700
 DEFAULT_SHARE = 0.8
+_IMAGE_AT_B = "b.mem"
 _MARK_S = 1.0
 _MOVE_LIMIT_S = 900.0
 _LATE_S = 60.0
@@ -126,7 +127,7 @@ class _Run:
                 before = self._mark(begin_s + self._scenario.timing.warmup_s - _MARK_S, first=True)
                 move = self._start_move(running, begin_s + self._scenario.timing.warmup_s)
                 stack.callback(move.close)
-                after = self._watch(move)
+                after = self._watch(move, running)
                 findings = self._collect(clients)
             observed_until_s = time.monotonic()
             record = move.retire(time.monotonic, time.monotonic() + _LATE_S)
@@ -225,7 +226,7 @@ class _Run:
 
         a_record, b_record = scratch / "a.record", scratch / "b.record"
         at_a = setup(running.image, a_record, b_record)
-        at_b = setup(scratch / "b.mem", b_record, a_record)
+        at_b = setup(scratch / _IMAGE_AT_B, b_record, a_record)
 
         def source(main: Callable[..., object]) -> Callable[[], EngineProcess]:
             def run(channel: Channel) -> object:
@@ -277,10 +278,14 @@ class _Run:
         if isinstance(report, PhaseMark) and report.edge == START:
             self._faults.reached(report.phase)
 
-    def _watch(self, move: Move) -> tuple[Frame, ...]:
+    def _watch(self, move: Move, running: RunningGuest) -> tuple[Frame, ...]:
         """Until the move is settled; then says when the observation ends."""
         clock = time.monotonic
         record = move.run(clock, clock() + _MOVE_LIMIT_S)
+        if move.story.status == "moved":
+            # The images were compared: the guest's memory lives on at B.
+            running.workload.remap(self._settings.scratch / _IMAGE_AT_B)
+            running.workload.release()
         timing = self._scenario.timing
         # A move that failed may have ended long after the guest ran again.
         resumed_s = max(_resumed_s(record), clock() - timing.observe_s / 2)

@@ -120,7 +120,8 @@ class Story:
                 # Both sides may report what one of them did: the first to know is the one who did.
                 self.moments.setdefault(moment, at_s)
             case Digest(side, digest):
-                self.digests[side] = digest
+                # A recovered engine hashes again, but the guest may have written by then.
+                self.digests[side] = self.digests.get(side) or digest
             case Reached(side, _, _, error):
                 self.states[side] = report
                 self.dead.discard(side)
