@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netcont.approach import Approach, Context, find
+from netcont.approach import Approach, Context, find, require_suited
 from netcont.kernel.namespace import Namespace
 from netcont.lab.capture import FrameCapture
 from netcont.lab.clients.findings import Findings
@@ -42,7 +43,7 @@ from netcont.migration.reports import Channel, PhaseMark, Report
 from netcont.migration.site import START, Setup
 from netcont.migration.source import run_source
 from netcont.model.samples import Frame, MoveRecord
-from netcont.model.scenario import FaultKind, Place, Scenario
+from netcont.model.scenario import ClientKind, FaultKind, Place, Scenario
 
 MIGRATION_PORT = 7700
 DEFAULT_SHARE = 0.8
@@ -75,8 +76,10 @@ def make_run(
 ) -> RawRun:
     """Makes one run in an empty directory below scratch (a tmpfs), which is removed afterwards.
 
-    keep: where captures (with pcap) and what the user's server said are left, if anywhere.
+    keep: where captures (with pcap) and what the user's server said are left, if anywhere. Raises
+    ConfigurationError for an approach that makes no sense on the scenario's topology.
     """
+    require_suited(approach, scenario.network.topology)
     name = f"{approach}-{seed}"
     directory = scratch / name
     directory.mkdir(parents=True)
@@ -179,10 +182,16 @@ class _Run:
             str(self._settings.scratch),
         )
         processes = []
-        for number, client in enumerate(planned):
-            node = self._network.client_node(client.spec.place, number)
+        placed: Counter[tuple[Place, ClientKind]] = Counter()
+        for client in planned:
+            # Each kind goes round the hosts by itself: its first client has the same witnesses,
+            # the first UDP probes, as the first clients of all other kinds.
+            kind = (client.spec.place, client.spec.kind)
+            node = self._network.client_node(client.spec.place, placed[kind])
+            placed[kind] += 1
+            spec = replace(client.spec, node=node.name)
             schedule = Schedule(begin_s + client.offset_s)
-            processes.append(fork_client(client.spec, schedule, self._control, node.enter))
+            processes.append(fork_client(spec, schedule, self._control, node.enter))
         return processes
 
     def _collect(self, clients: Iterable[ClientProcess]) -> list[Findings]:
