@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from netcont.cli.options import format_option, set_option
 from netcont.report import Format
 
+if TYPE_CHECKING:
+    from netcont.model.outcome import Outcome
+    from netcont.model.scenario import Scenario
+
 RUN_FAILED = 1
 THRESHOLD_MISSED = 4
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be run, and where it goes. earlier: what a results directory already holds."""
+
+    scenario: Scenario
+    runs: tuple[tuple[str, int], ...]
+    directory: Path
+    earlier: Outcome | None = None
 
 
 @click.command()
@@ -26,20 +42,31 @@ THRESHOLD_MISSED = 4
 @click.option("--lab", "lab_kind", type=click.Choice(["auto", "vm", "host"]), default="auto")
 @click.option("--clock", type=click.Choice(["virtual", "real"]), help="The VM's clock.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results"), metavar="DIR")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Make the runs that an earlier results directory lacks, and nothing else.",
+)
 @click.option("--jobs", type=click.IntRange(1, 64), help="Labs side by side (default: CPUs).")
 @click.option("--pcap", is_flag=True, help="Keep captures of the WAN links.")
+@click.option("--quiet", is_flag=True, help="Say nothing of the progress.")
 @format_option(*map(str, Format))
+@click.pass_context
 def compare(
+    context: click.Context,
     scenario: str,
     approaches: Sequence[str],
     repeat: int,
     seed: int | None,
     overrides: Sequence[str],
     lab_kind: str,
-    clock: str | None,
+    clock: Literal["virtual", "real"] | None,
     out: Path,
+    resume: Path | None,
     jobs: int | None,
     pcap: bool,
+    quiet: bool,
     output_format: str,
 ) -> int:
     """Move a server from A to B under each approach, and show which connections break.
@@ -47,86 +74,79 @@ def compare(
     SCENARIO is a built-in name (netcont scenario list) or a TOML file. The result goes to
     stdout; progress to stderr; every outcome as JSON into a new directory below --out.
     """
-    from netcont.lab.comparison import run_comparison
+    from netcont.cli.progress import progress
+    from netcont.lab.comparison import Interrupted, run_comparison
     from netcont.lab.places import choose
     from netcont.lab.results import new_directory
-    from netcont.report import render
+    from netcont.report.directory import load_earlier, save
     from netcont.scenarios import load_scenario
 
-    chosen = load_scenario(scenario, overrides, approaches=approaches)
-    first = chosen.seed if seed is None else seed
-    runs = tuple(
-        (approach, first + number) for number in range(repeat) for approach in chosen.approaches
-    )
-    place = choose(lab_kind, clock, jobs, len(runs))
-    directory = new_directory(out, chosen.name)
-    plan = place.plan(chosen, runs, directory.absolute(), pcap)
-    with _progress(len(runs)) as report:
-        outcome = run_comparison(plan, report)
-    _leave(directory, outcome)
-    text = render(outcome, output_format, colour=sys.stdout.isatty())
-    click.echo(text, nl=False, color=True)
-    click.echo(f"results: {directory}", err=True)
+    if resume is not None:
+        _only_resumed(context)
+        wanted = _left_of(load_earlier(resume), resume)
+        clock = _clock_of(wanted)
+    else:
+        chosen = load_scenario(scenario, overrides, approaches=approaches)
+        first = chosen.seed if seed is None else seed
+        runs = tuple((name, first + n) for n in range(repeat) for name in chosen.approaches)
+        wanted = Wanted(chosen, runs, out)
+    place = choose(lab_kind, clock, jobs, max(1, len(wanted.runs)))
+    if resume is None:
+        wanted = replace(wanted, directory=new_directory(out, wanted.scenario.name))
+    plan = place.plan(wanted.scenario, wanted.runs, wanted.directory.absolute(), pcap)
+    interrupted = False
+    with progress(len(wanted.runs), wanted.directory, quiet=quiet) as report:
+        if resume is None:
+            # Whatever happens, the directory says what was wanted.
+            save(wanted.directory, plan.nothing_yet(), "Not finished.")
+        try:
+            outcome = run_comparison(plan, report)
+        except Interrupted as interruption:
+            outcome, interrupted = interruption.outcome, True
+    return _conclude(wanted, outcome, output_format, interrupted=interrupted)
+
+
+def _conclude(wanted: Wanted, outcome: Outcome, output_format: str, *, interrupted: bool) -> int:
+    """Leaves and prints the result; returns the exit code."""
+    from netcont.report import render
+    from netcont.report.directory import completed, save
+
+    if wanted.earlier is not None:
+        outcome = completed(wanted.earlier, outcome)
+    made = sum(run.status != "failed" for run in outcome.runs)
+    remark = f"Partial: interrupted when {made} of {len(outcome.runs)} runs were made."
+    save(wanted.directory, outcome, remark if interrupted else "")
+    if interrupted:
+        click.echo(
+            f"netcont: interrupted; {made} of {len(outcome.runs)} runs were made, and kept in "
+            f"{wanted.directory}\n  remedy: netcont compare --resume {wanted.directory}",
+            err=True,
+        )
+        return INTERRUPTED
+    click.echo(render(outcome, output_format, colour=sys.stdout.isatty()), nl=False, color=True)
+    click.echo(f"results: {wanted.directory}", err=True)
     if any(run.status == "failed" for run in outcome.runs):
         return RUN_FAILED
     return THRESHOLD_MISSED if any(run.missed for run in outcome.runs) else 0
 
 
-def _leave(directory: Path, outcome: Any) -> None:
-    from netcont.lab.results import single_outcomes
-    from netcont.report import codec, markdown
-
-    (directory / codec.FILE_NAME).write_text(codec.dumps(outcome))
-    for name, single in single_outcomes(outcome).items():
-        (directory / name).write_text(codec.dumps(single))
-    (directory / "summary.md").write_text(markdown.summary(outcome))
-
-
-def _progress(total: int) -> AbstractContextManager[Callable[[str, str], None]]:
-    """A bar on a terminal, lines elsewhere."""
-    if not sys.stderr.isatty():
-        done = 0
-
-        def say(event: str, run: str) -> None:
-            nonlocal done
-            if event == "done":
-                done += 1
-                click.echo(f"netcont: {done}/{total} {run}", err=True)
-
-        return nullcontext(say)
-    return _Bar(total)
+def _only_resumed(context: click.Context) -> None:
+    """The earlier comparison says what is run: nothing else may say so too."""
+    for name in ("scenario", "approaches", "repeat", "seed", "overrides", "clock", "out"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(
+                f"--resume takes {name} from the earlier comparison: leave it out"
+            )
 
 
-class _Bar:
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("starting the lab", total=total)
-        self._running: list[str] = []
-
-    def __enter__(self) -> Callable[[str, str], None]:
-        self._bar.start()
-        return self._report
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def _report(self, event: str, run: str) -> None:
-        approach = run.split()[0]
-        if event == "started":
-            self._running.append(approach)
-        elif approach in self._running:
-            self._running.remove(approach)
-            self._bar.advance(self._task)
-        self._bar.update(self._task, description=", ".join(self._running) or "finishing")
+def _left_of(earlier: Outcome, directory: Path) -> Wanted:
+    """What an earlier comparison lacks."""
+    runs = tuple((run.approach, run.seed) for run in earlier.runs if run.status == "failed")
+    return Wanted(earlier.scenario, runs, directory, earlier)
 
 
+def _clock_of(wanted: Wanted) -> Literal["virtual", "real"] | None:
+    """The earlier clock: runs of one comparison are measured by the same one."""
+    if wanted.earlier is None or wanted.earlier.environment.lab == "host":
+        return None
+    return "real" if wanted.earlier.environment.clock == "real" else "virtual"

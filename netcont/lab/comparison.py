@@ -8,21 +8,23 @@ before.
 
 from __future__ import annotations
 
-import shutil
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
+from typing import Any, Protocol
 
 import netcont
-from netcont.errors import LabError, NetcontError
-from netcont.lab.job import DONE, STARTED, Job, RawRun, read_run, run_file
+from netcont.errors import LabError, NetcontError, PrerequisiteError
+from netcont.lab.job import BROKEN, DONE, STARTED, Job, RawRun, read_run, run_file
 from netcont.lab.resident import RESOLVER_FILES, needed_files, needed_links
+from netcont.lab.results import bring_out
 from netcont.measure.verdict import judge
 from netcont.model.outcome import SCHEMA_VERSION, Environment, Outcome, Run, Status
 from netcont.model.scenario import ClientKind, Scenario
@@ -38,95 +40,116 @@ MODULES = (
     "af_packet",
 )
 
+INTERRUPTED = "interrupted"
+
+Key = tuple[str, int]
+"""An approach and a seed: one run."""
+
 
 class Progress(Protocol):
-    """Who wants to know how far it is."""
+    """Who wants to know how far it is. Called from several threads, one at a time for each lab."""
 
-    def __call__(self, event: str, run: str) -> None:
-        """event: "started" or "done"; run: approach and seed."""
+    def started(self, approach: str, seed: int) -> None:
+        """A lab begins a run."""
+
+    def finished(self, single: Outcome, wall_s: float) -> None:
+        """A run is over, and judged: an outcome with this one run, which took wall_s."""
 
 
 class Lab(Protocol):
     """A place where a worker can run (netcont.lab.vm.Vm, or this host itself)."""
 
+    def __enter__(self) -> Any:
+        """Starts it."""
+
+    def __exit__(self, *error: Any) -> None:
+        """Stops it, if it still runs."""
+
     def lines(self) -> Iterable[str]:
         """The worker's lines as they come, until it ends."""
+
+    def stop(self) -> None:
+        """Stops it now, from any thread."""
+
+
+OpenLab = Callable[[Sequence[str], Path, Mapping[str, str]], Lab]
+"""Makes a lab for one command, with a directory of its own and an environment."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to compare, and where. open_lab starts a lab for one command, as a context manager."""
+    """What to compare, and where."""
 
     scenario: Scenario
-    runs: tuple[tuple[str, int], ...]
+    runs: tuple[Key, ...]
     output: Path
     lab: str
     clock: str
-    open_lab: Callable[..., object]
+    open_lab: OpenLab
     environment: Mapping[str, str]
     parallel: int = 1
     pcap: bool = False
     programs: Mapping[str, str] = field(default_factory=dict)
 
+    def nothing_yet(self) -> Outcome:
+        """The outcome before the first run is made."""
+        runs = tuple(_failed(key, "not made yet") for key in self.runs)
+        return _outcome(self, runs, None, 0.0, None)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The comparison was interrupted; all labs are stopped. outcome: what there is of it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(INTERRUPTED)
+        self.outcome = outcome
+
 
 def run_comparison(plan: Plan, progress: Progress) -> Outcome:
     """Makes every run and judges it. A run that could not be made is in the outcome as failed.
 
-    Raises KeyboardInterrupt after all labs were stopped; what was finished lies in plan.output.
+    Raises Interrupted after SIGINT, SIGTERM or SIGHUP, and PrerequisiteError if labs cannot run
+    here.
     """
-    began = time.monotonic()
+    began_s = time.monotonic()
     shares = [share for share in _shares(plan.runs, plan.parallel) if share]
-    failures: dict[tuple[str, int], str] = {}
-    stop = threading.Event()
-    with ThreadPoolExecutor(len(shares)) as pool:
-        waiting = [
-            pool.submit(_one_lab, plan, number, share, progress, stop)
-            for number, share in enumerate(shares)
-        ]
-        try:
-            for share, future in zip(shares, waiting, strict=True):
+    labs = _Labs()
+    made: dict[Key, Run] = {}
+    missing: dict[Key, str] = {}
+    first = len(list(plan.output.glob("lab-*")))
+    works = [
+        _Work(plan, plan.output / f"lab-{number}", share, progress, labs)
+        for number, share in enumerate(shares, first)
+    ]
+
+    def outcome() -> Outcome:
+        for work in works:
+            made.update(work.made)
+            missing.update(work.missing)
+        runs = tuple(
+            made.get(key) or _failed(key, missing.get(key, INTERRUPTED)) for key in plan.runs
+        )
+        virtual_s = [work.virtual_s for work in works if work.made]
+        kernel = next((work.kernel for work in works if work.kernel), None)
+        wall_s = time.monotonic() - began_s
+        return _outcome(plan, runs, kernel, wall_s, sum(virtual_s) if virtual_s else None)
+
+    try:
+        with _stopped_by_signals(labs), ThreadPoolExecutor(max(1, len(works))) as pool:
+            for waiting in [pool.submit(work.run) for work in works]:
                 try:
-                    future.result()
-                except NetcontError as error:
-                    failures |= dict.fromkeys(share, str(error))
-        except KeyboardInterrupt:
-            stop.set()
-            raise
-    raws = {key: _read(plan.output, *key) for key in plan.runs}
-    return outcome_of(plan, raws, failures, time.monotonic() - began)
-
-
-def outcome_of(
-    plan: Plan,
-    raws: Mapping[tuple[str, int], RawRun | None],
-    failures: Mapping[tuple[str, int], str],
-    wall_s: float,
-) -> Outcome:
-    """The outcome of what was brought back; what is missing is a failed run that says why."""
-    runs = tuple(
-        _judged(plan.scenario, key, raws.get(key), failures.get(key, "it was not made"))
-        for key in plan.runs
-    )
-    made = [raw for raw in raws.values() if raw is not None]
-    return Outcome(
-        schema_version=SCHEMA_VERSION,
-        scenario=plan.scenario,
-        environment=Environment(
-            clock=plan.clock,
-            lab=plan.lab,
-            kernel=next((raw.kernel for raw in made), None),
-            wall_s=round(wall_s, 3),
-            virtual_s=sum(raw.virtual_s for raw in made) if made else None,
-            netcont=netcont.__version__,
-            programs=dict(plan.programs),
-        ),
-        runs=runs,
-    )
+                    waiting.result()
+                except BaseException:
+                    labs.stop()
+                    raise
+    except KeyboardInterrupt:
+        raise Interrupted(outcome()) from None
+    return outcome()
 
 
 def needed_by(scenario: Scenario, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Files that a lab VM must have in memory before it measures."""
-    commands = ["named"]
+    """Files that a lab VM must have in memory before it measures, and links that lead to them."""
+    commands = ["named", "tcpdump"]
     if scenario.server is not None:
         commands.append(scenario.server.command)
     commands += [
@@ -162,85 +185,173 @@ def worker_environment(base: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _shares(runs: Sequence[tuple[str, int]], count: int) -> list[tuple[tuple[str, int], ...]]:
+def _shares(runs: Sequence[Key], count: int) -> list[tuple[Key, ...]]:
     return [tuple(runs[first::count]) for first in range(count)]
 
 
-def _one_lab(
-    plan: Plan,
-    number: int,
-    share: tuple[tuple[str, int], ...],
-    progress: Progress,
-    stop: threading.Event,
-) -> None:
-    directory = plan.output / f"lab-{number}"
-    directory.mkdir(parents=True, exist_ok=True)
-    resident = needed_by(plan.scenario, plan.environment) if plan.lab == "vm" else ()
-    job = Job(plan.scenario, share, resident, MODULES, pcap=plan.pcap)
-    path = job.write(directory)
-    left = list(share)
-    with ExitStack() as stack:
-        lab = stack.enter_context(
-            plan.open_lab(worker_command(path), directory, worker_environment(plan.environment))  # type: ignore[arg-type]
-        )
-        watcher = _Watcher(stop, lab)
-        stack.enter_context(watcher)
-        for line in lab.lines():
-            for mark, event in ((STARTED, "started"), (DONE, "done")):
-                if line.startswith(mark):
-                    progress(event, line.removeprefix(mark).strip())
-            if line.startswith(DONE):
-                left.pop(0)
-                _bring_out(directory, plan.output)
-    _bring_out(directory, plan.output)
-    if left and not stop.is_set():
-        raise LabError(
-            f"the lab ended before {left[0][0]} was done",
-            remedy=f"its console and errors are in {directory}",
-        )
+class _Labs:
+    """The labs that run now; stop ends them all, and lets no other begin."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: list[Lab] = []
+        self.stopped = False
+
+    @contextmanager
+    def running(self, lab: Lab) -> Iterator[Lab]:
+        """lab runs within the block. Raises LabError if all were stopped."""
+        with lab:
+            with self._lock:
+                if self.stopped:
+                    raise LabError(INTERRUPTED)
+                self._running.append(lab)
+            try:
+                yield lab
+            finally:
+                with self._lock:
+                    self._running.remove(lab)
+
+    def stop(self) -> None:
+        """Returns at once; whoever reads a lab's lines sees them end."""
+        with self._lock:
+            self.stopped = True
+            running = list(self._running)
+        for lab in running:
+            threading.Thread(target=lab.stop, daemon=True).start()
 
 
-class _Watcher:
-    """Stops a lab when the comparison is stopped."""
+@contextmanager
+def _stopped_by_signals(labs: _Labs) -> Iterator[None]:
+    """The first signal stops the labs and raises KeyboardInterrupt, further ones do nothing: what
+    is stopping must not be interrupted."""
 
-    def __init__(self, stop: threading.Event, lab: object) -> None:
-        self._stop = stop
-        self._lab = lab
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        if not labs.stopped:
+            labs.stop()
+            raise KeyboardInterrupt
 
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.2):
-            if self._stop.is_set():
-                self._lab.stop()  # type: ignore[attr-defined]
-                return
-
-
-def _bring_out(directory: Path, output: Path) -> None:
-    for path in directory.glob("run-*.pickle"):
-        shutil.move(path, output / path.name)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        signum: signal.signal(signum, stop)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
-def _read(output: Path, approach: str, seed: int) -> RawRun | None:
-    path = output / run_file(approach, seed)
-    if not path.exists():
-        return None
-    raw = read_run(path)
-    path.unlink()
-    return raw
+class _Work:
+    """One lab's share of the runs: made, those that it made; missing: why not the others."""
+
+    def __init__(
+        self, plan: Plan, directory: Path, share: tuple[Key, ...], progress: Progress, labs: _Labs
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._left = list(share)
+        self._progress = progress
+        self._labs = labs
+        self._began_s = time.monotonic()
+        self.made: dict[Key, Run] = {}
+        self.missing: dict[Key, str] = {}
+        self.kernel: str | None = None
+        self.virtual_s = 0.0
+
+    def run(self) -> None:
+        """Raises PrerequisiteError if the lab cannot run here."""
+        try:
+            self._make()
+        except PrerequisiteError:
+            raise
+        except NetcontError as error:
+            self._give_up(str(error))
+        except OSError as error:
+            if not self._labs.stopped:
+                self._give_up(f"{self._directory}: {error.strerror or error}")
+        if self._labs.stopped:
+            self._give_up(INTERRUPTED)
+
+    def _give_up(self, reason: str) -> None:
+        """The run under way failed for that reason, those after it were not begun."""
+        later = reason.partition("\n")[0]
+        for number, key in enumerate(self._left):
+            self.missing.setdefault(key, reason if number == 0 else f"not begun: {later}")
+
+    def _make(self) -> None:
+        plan, directory = self._plan, self._directory
+        directory.mkdir(parents=True)
+        resident = needed_by(plan.scenario, plan.environment) if plan.lab == "vm" else ()
+        job = Job(plan.scenario, tuple(self._left), resident, MODULES, pcap=plan.pcap)
+        command = worker_command(job.write(directory))
+        environment = worker_environment(plan.environment)
+        if self._labs.stopped:
+            return
+        with self._labs.running(plan.open_lab(command, directory, environment)) as lab:
+            for line in lab.lines():
+                self._hear(line)
+        if self._left and not self._labs.stopped:
+            raise LabError(
+                f"the lab ended before {self._left[0][0]} was done",
+                remedy=f"its console and errors are in {directory}",
+            )
+
+    def _hear(self, line: str) -> None:
+        if line.startswith(STARTED):
+            self._began_s = time.monotonic()
+            self._progress.started(*self._left[0])
+        elif line.startswith(BROKEN):
+            raise LabError(
+                line.removeprefix(BROKEN), remedy="free some space, or choose another --out"
+            )
+        elif line.startswith(DONE):
+            self._done(self._left[0])
+            self._left.pop(0)
+
+    def _done(self, key: Key) -> None:
+        bring_out(self._directory, self._plan.output)
+        path = self._plan.output / run_file(*key)
+        raw = read_run(path)
+        path.unlink()
+        run = _judged(self._plan.scenario, key, raw)
+        self.made[key] = run
+        self.kernel = raw.kernel
+        self.virtual_s += raw.virtual_s
+        wall_s = time.monotonic() - self._began_s
+        single = _outcome(self._plan, (run,), raw.kernel, wall_s, raw.virtual_s)
+        self._progress.finished(single, wall_s)
 
 
-def _judged(scenario: Scenario, key: tuple[str, int], raw: RawRun | None, missing: str) -> Run:
-    record = raw.record() if raw is not None else None
+def _outcome(
+    plan: Plan, runs: tuple[Run, ...], kernel: str | None, wall_s: float, virtual_s: float | None
+) -> Outcome:
+    return Outcome(
+        schema_version=SCHEMA_VERSION,
+        scenario=plan.scenario,
+        environment=Environment(
+            clock=plan.clock,
+            lab=plan.lab,
+            kernel=kernel,
+            wall_s=round(wall_s, 3),
+            virtual_s=virtual_s,
+            netcont=netcont.__version__,
+            programs=dict(plan.programs),
+        ),
+        runs=runs,
+    )
+
+
+def _judged(scenario: Scenario, key: Key, raw: RawRun) -> Run:
+    record = raw.record()
     if record is not None:
         return judge(scenario, record)
-    reason = raw.failure if raw is not None and raw.failure else missing
+    return _failed(key, raw.failure or "it was not made")
+
+
+def _failed(key: Key, reason: str) -> Run:
     return Run(
         approach=key[0],
         seed=key[1],

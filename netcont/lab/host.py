@@ -16,6 +16,14 @@ from netcont.errors import LabError, PrerequisiteError
 _GRACE_S = 5.0
 
 
+def require_root() -> None:
+    """Raises PrerequisiteError if this process is not root's."""
+    if os.geteuid() != 0:
+        raise PrerequisiteError(
+            "a lab on this host needs root", remedy="use sudo, or --lab vm, which needs none"
+        )
+
+
 class HostLab:
     """Runs one command as a child of this process; a context manager that always ends it.
 
@@ -31,10 +39,7 @@ class HostLab:
         environment: Mapping[str, str],
         silent_limit_s: float = 3600.0,
     ) -> None:
-        if os.geteuid() != 0:
-            raise PrerequisiteError(
-                "a lab on this host needs root", remedy="use sudo, or --lab vm, which needs none"
-            )
+        require_root()
         self._command = list(command)
         self._environment = dict(environment)
         self._silent_limit_s = silent_limit_s

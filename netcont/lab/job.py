@@ -16,6 +16,10 @@ STARTED = "netcont-lab: started "
 DONE = "netcont-lab: done "
 BROKEN = "netcont-lab: broken "
 
+HEADERS_ABOVE_BYTES = 256 * 2**20
+"""Of guests with more memory captures keep only the heads of frames: all of it crosses
+the links."""
+
 
 @dataclass(frozen=True)
 class Job:

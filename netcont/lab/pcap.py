@@ -17,14 +17,12 @@ from pathlib import Path
 
 from netcont.errors import LabError, PrerequisiteError
 from netcont.kernel.namespace import Namespace, die_with_parent
+from netcont.lab.job import HEADERS_ABOVE_BYTES
 
 PROGRAM = "tcpdump"
 SUFFIX = ".pcap"
 _START_LIMIT_S = 60.0
 _RING_KIB = 4096
-
-HEADERS_ABOVE_BYTES = 256 * 2**20
-"""Of guests with more memory only the heads of frames are kept: all of it crosses the links."""
 _HEAD_BYTES = 256
 
 

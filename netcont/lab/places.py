@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from netcont.errors import ConfigurationError, PrerequisiteError
 from netcont.lab.cache import LabFiles, find_lab_files, lab_environment
-from netcont.lab.comparison import Plan
-from netcont.lab.host import HostLab
-from netcont.lab.qemu import QEMU, QEMU_REMEDY, VmSettings
+from netcont.lab.comparison import Lab, Plan
+from netcont.lab.host import HostLab, require_root
+from netcont.lab.job import HEADERS_ABOVE_BYTES
+from netcont.lab.qemu import QEMU, QEMU_REMEDY, Clock, VmSettings
 from netcont.lab.vm import Vm
 from netcont.model.scenario import Scenario
 
 _MIB = 2**20
 _VM_MEMORY_BYTES = 1024 * _MIB
+# A run prints nothing while it measures: the VM is taken for hung only after a long run's time.
+_SILENCE_S = 900.0
+_START_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Place:
     """A kind of lab, its clock, and how many of them run side by side."""
 
     lab: str
-    clock: str
+    clock: Clock
     parallel: int
     files: LabFiles | None
 
@@ -39,12 +41,16 @@ class Place:
         pcap: bool,
     ) -> Plan:
         """The comparison, to be run here."""
-        memory_bytes = _VM_MEMORY_BYTES + 4 * scenario.guest.memory_bytes
-        settings = VmSettings(memory_bytes=memory_bytes, clock=self.clock)  # type: ignore[arg-type]
+        settings = VmSettings(
+            memory_bytes=_memory_bytes(scenario, pcap),
+            clock=self.clock,
+            watchdog_s=_SILENCE_S,
+            limit_s=_START_S + _SILENCE_S * len(runs),
+        )
 
         def open_lab(
             command: Sequence[str], directory: Path, environment: Mapping[str, str]
-        ) -> AbstractContextManager[Any]:
+        ) -> Lab:
             console_log = directory / "console.log"
             if self.files is None:
                 return HostLab(command, console_log=console_log, environment=environment)
@@ -64,16 +70,24 @@ class Place:
             lab=self.lab,
             clock=self.clock,
             open_lab=open_lab,
-            environment=dict(os.environ)
-            if self.files is None
-            else lab_environment(self.files),
+            environment=dict(os.environ) if self.files is None else lab_environment(self.files),
             parallel=self.parallel,
             pcap=pcap,
             programs=dict(self.files.packages) if self.files is not None else {},
         )
 
 
-def choose(lab: str, clock: str | None, jobs: int | None, runs: int) -> Place:
+def _memory_bytes(scenario: Scenario, pcap: bool) -> int:
+    """Two images and their copies; captures hold all of the guest's memory once for each link.
+
+    The file systems in memory get half of it.
+    """
+    images = 4 * scenario.guest.memory_bytes
+    frames = 12 * min(scenario.guest.memory_bytes, HEADERS_ABOVE_BYTES) if pcap else 0
+    return _VM_MEMORY_BYTES + images + frames
+
+
+def choose(lab: str, clock: Clock | None, jobs: int | None, runs: int) -> Place:
     """The lab to use. auto: the VM wherever it can run, because its results repeat.
 
     Raises PrerequisiteError if the lab cannot run here, ConfigurationError for a clock that it
@@ -86,12 +100,13 @@ def choose(lab: str, clock: str | None, jobs: int | None, runs: int) -> Place:
             raise
         files = None
     if files is None:
+        require_root()
         if clock == "virtual":
             raise ConfigurationError(
                 "this host's own clock is real", remedy="use --lab vm for virtual time"
             )
         return Place("host", "real", 1, None)
-    chosen = clock or "virtual"
+    chosen: Clock = clock or "virtual"
     # Beside each other, virtual clocks do not disturb one another; real ones do.
     most = (os.cpu_count() or 1) if chosen == "virtual" else 1
     return Place("vm", chosen, min(jobs or most, runs), files)

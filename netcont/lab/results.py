@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from netcont.errors import ConfigurationError
-from netcont.model.outcome import Outcome
+
+_BROUGHT_OUT = ("run-*.pickle", "*.pcap", "*-server.log")
 
 
 def new_directory(base: Path, name: str) -> Path:
@@ -30,8 +31,8 @@ def new_directory(base: Path, name: str) -> Path:
     raise ConfigurationError(f"{base} is full of {stem}-*", remedy="choose another --out")
 
 
-def single_outcomes(outcome: Outcome) -> dict[str, Outcome]:
-    """Each run as an outcome of its own, by file name."""
-    return {
-        f"{run.approach}-{run.seed}.json": replace(outcome, runs=(run,)) for run in outcome.runs
-    }
+def bring_out(lab: Path, output: Path) -> None:
+    """What a lab left in its own directory goes to output; its console and its job stay."""
+    for pattern in _BROUGHT_OUT:
+        for path in lab.glob(pattern):
+            shutil.move(path, output / path.name)
