@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -103,6 +104,8 @@ def compare(
             outcome = run_comparison(plan, report)
         except Interrupted as interruption:
             outcome, interrupted = interruption.outcome, True
+            # What follows takes a moment, and is what impatience would lose.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     return _conclude(wanted, outcome, output_format, interrupted=interrupted)
 
 

@@ -25,13 +25,11 @@ def save_run(directory: Path, single: Outcome) -> None:
 
 
 def save(directory: Path, outcome: Outcome, remark: str = "") -> None:
-    """Leaves outcome, its runs and a summary in directory; remark: what the summary begins with.
+    """Leaves outcome and a summary in directory; remark: what the summary begins with.
 
     Raises LabError if they cannot be written.
     """
     _write(directory / codec.FILE_NAME, codec.dumps(outcome))
-    for run in outcome.runs:
-        save_run(directory, replace(outcome, runs=(run,)))
     head = f"**{remark}**\n\n" if remark else ""
     _write(directory / SUMMARY, head + markdown.summary(outcome))
 
