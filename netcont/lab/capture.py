@@ -46,7 +46,7 @@ class FrameCapture:
         return tuple(frames)
 
     def _drain(self, link: str, tap: socket.socket) -> list[Frame]:
-        frames = []
+        frames: list[Frame] = []
         while True:
             try:
                 data, extra, _, source = tap.recvmsg(65536, 256)

@@ -72,13 +72,13 @@ class Lab(Protocol):
         """Stops it now, from any thread."""
 
 
-OpenLab = Callable[[Sequence[str], Path, Mapping[str, str]], Lab]
-"""Makes a lab for one command, with a directory of its own and an environment."""
+OpenLab = Callable[[Path, Mapping[str, str]], Lab]
+"""Makes a lab for the job file at a path, whose directory is the lab's, and an environment."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to compare, and where."""
+    """What to compare, and where. sealed: labs see nothing of the host."""
 
     scenario: Scenario
     runs: tuple[Key, ...]
@@ -86,6 +86,7 @@ class Plan:
     lab: str
     clock: str
     open_lab: OpenLab
+    sealed: bool
     environment: Mapping[str, str]
     parallel: int = 1
     pcap: bool = False
@@ -284,13 +285,11 @@ class _Work:
     def _make(self) -> None:
         plan, directory = self._plan, self._directory
         directory.mkdir(parents=True)
-        resident = needed_by(plan.scenario, plan.environment) if plan.lab == "vm" else ()
-        job = Job(plan.scenario, tuple(self._left), resident, MODULES, pcap=plan.pcap)
-        command = worker_command(job.write(directory))
+        job = self._job()
         environment = worker_environment(plan.environment)
         if self._labs.stopped:
             return
-        with self._labs.running(plan.open_lab(command, directory, environment)) as lab:
+        with self._labs.running(plan.open_lab(job.write(directory), environment)) as lab:
             for line in lab.lines():
                 self._hear(line)
         if self._left and not self._labs.stopped:
@@ -298,6 +297,14 @@ class _Work:
                 f"the lab ended before {self._left[0][0]} was done",
                 remedy=f"its console and errors are in {directory}",
             )
+
+    def _job(self) -> Job:
+        plan = self._plan
+        if plan.sealed:
+            # All that it needs is in its boot archive, its modules are loaded.
+            return Job(plan.scenario, tuple(self._left), pcap=plan.pcap)
+        resident = needed_by(plan.scenario, plan.environment) if plan.lab == "vm" else ()
+        return Job(plan.scenario, tuple(self._left), resident, MODULES, pcap=plan.pcap)
 
     def _hear(self, line: str) -> None:
         if line.startswith(STARTED):

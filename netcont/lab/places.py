@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from netcont.errors import ConfigurationError, PrerequisiteError
 from netcont.lab.cache import LabFiles, find_lab_files, lab_environment
-from netcont.lab.comparison import Lab, Plan
+from netcont.lab.comparison import Lab, Plan, worker_command
 from netcont.lab.host import HostLab, require_root
 from netcont.lab.job import HEADERS_ABOVE_BYTES
 from netcont.lab.qemu import QEMU, QEMU_REMEDY, Clock, VmSettings
+from netcont.lab.sealed_vm import SEALED_JOB, SealedVm
 from netcont.lab.vm import Vm
-from netcont.model.scenario import Scenario
+from netcont.model.scenario import ClientKind, Scenario
 
 _MIB = 2**20
 _VM_MEMORY_BYTES = 1024 * _MIB
@@ -48,16 +49,27 @@ class Place:
             limit_s=_START_S + _SILENCE_S * len(runs),
         )
 
-        def open_lab(
-            command: Sequence[str], directory: Path, environment: Mapping[str, str]
-        ) -> Lab:
-            console_log = directory / "console.log"
+        sealed = self.files is not None and not uses_programs(scenario)
+
+        def open_lab(job: Path, environment: Mapping[str, str]) -> Lab:
+            console_log = job.parent / "console.log"
             if self.files is None:
+                command = worker_command(job)
                 return HostLab(command, console_log=console_log, environment=environment)
+            if sealed:
+                return SealedVm(
+                    worker_command(SEALED_JOB),
+                    files=self.files,
+                    environment=environment,
+                    inputs={SEALED_JOB: job},
+                    output_dir=job.parent,
+                    console_log=console_log,
+                    settings=settings,
+                )
             return Vm(
-                command,
+                worker_command(job),
                 files=self.files,
-                output_dir=directory,
+                output_dir=job.parent,
                 console_log=console_log,
                 settings=settings,
                 environment=environment,
@@ -70,11 +82,19 @@ class Place:
             lab=self.lab,
             clock=self.clock,
             open_lab=open_lab,
+            sealed=sealed,
             environment=dict(os.environ) if self.files is None else lab_environment(self.files),
             parallel=self.parallel,
             pcap=pcap,
             programs=dict(self.files.packages) if self.files is not None else {},
         )
+
+
+def uses_programs(scenario: Scenario) -> bool:
+    """Whether programs of the user's take part: they need a view of the host's files."""
+    return scenario.server is not None or any(
+        client.kind is ClientKind.PROGRAM for client in scenario.client
+    )
 
 
 def _memory_bytes(scenario: Scenario, pcap: bool) -> int:

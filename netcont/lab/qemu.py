@@ -78,29 +78,56 @@ def qemu_command(
     control_dir and output_dir are writable in the guest, everything else of the host is not.
     Raises PrerequisiteError if QEMU is missing.
     """
-    program = shutil.which(QEMU)
-    if program is None:
-        raise PrerequisiteError(f"{QEMU} is missing: the lab VM needs it", remedy=QEMU_REMEDY)
-    command = [program, "-name", name, "-nodefaults", "-no-user-config", "-no-reboot"]
-    command += ["-display", "none", "-m", f"{max(1, settings.memory_bytes // _MIB)}M"]
-    command += _processor(settings)
+    command = _machine(name, settings, console_log)
     command += _shared("root", Path("/"), read_only=True)
     command += _shared("control", control_dir, read_only=False)
     if output_dir is not None:
         command += _shared("output", output_dir, read_only=False)
-    log = f"file,id=console,append=on,path={_quoted(console_log)}"
-    command += ["-chardev", log, "-serial", "chardev:console"]
     if interactive:
         command += ["-serial", "mon:stdio"]
     else:
         command += ["-device", "virtio-serial-pci"]
         command += ["-chardev", "file,id=out,path=/proc/self/fd/1"]
         command += ["-device", "virtserialport,name=netcont.out,chardev=out"]
-    options = list(_KERNEL_OPTIONS)
-    if settings.clock == "virtual":
-        options += _VIRTUAL_OPTIONS
     command += ["-kernel", str(files.kernel_image), "-initrd", str(files.initramfs)]
-    return [*command, "-append", " ".join(options)]
+    return [*command, "-append", _kernel_options(settings)]
+
+
+def sealed_command(
+    *,
+    kernel: Path,
+    initramfs: Path,
+    settings: VmSettings,
+    name: str,
+    output: Path,
+    console_log: Path,
+) -> list[str]:
+    """QEMU's arguments for a guest that sees nothing of the host; it prints into the file output.
+
+    Raises PrerequisiteError if QEMU is missing.
+    """
+    command = [*_machine(name, settings, console_log), "-device"]
+    # Without ioeventfd the guest's own processor does the writing, at an instant of its own clock.
+    command += ["virtio-serial-pci,ioeventfd=off", "-chardev"]
+    command += [f"file,id=out,path={_quoted(output)}", "-device"]
+    command += ["virtserialport,name=netcont.out,chardev=out"]
+    command += ["-kernel", str(kernel), "-initrd", str(initramfs)]
+    return [*command, "-append", _kernel_options(settings)]
+
+
+def _machine(name: str, settings: VmSettings, console_log: Path) -> list[str]:
+    program = shutil.which(QEMU)
+    if program is None:
+        raise PrerequisiteError(f"{QEMU} is missing: the lab VM needs it", remedy=QEMU_REMEDY)
+    command = [program, "-name", name, "-nodefaults", "-no-user-config", "-no-reboot"]
+    command += ["-display", "none", "-m", f"{max(1, settings.memory_bytes // _MIB)}M"]
+    command += _processor(settings)
+    log = f"file,id=console,append=on,path={_quoted(console_log)}"
+    return [*command, "-chardev", log, "-serial", "chardev:console"]
+
+
+def _kernel_options(settings: VmSettings) -> str:
+    return " ".join((*_KERNEL_OPTIONS, *(_VIRTUAL_OPTIONS if settings.clock == "virtual" else ())))
 
 
 def _processor(settings: VmSettings) -> list[str]:
@@ -109,7 +136,7 @@ def _processor(settings: VmSettings) -> list[str]:
         # The plainest processor: it has no random number instruction, and is the fastest here.
         arguments += ["-cpu", "qemu64", "-icount", "shift=0,sleep=off"]
         # Always the same date, so that signatures and logs repeat as well.
-        arguments += ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
+        arguments += ["-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed", "1"]
     else:
         accelerator = ["-accel", "kvm", "-cpu", "host"] if settings.kvm else ["-cpu", "max"]
         arguments = ["-M", "q35", "-smp", str(settings.cpus), *accelerator]

@@ -118,7 +118,7 @@ class Vm:
                 stderr=log,
                 start_new_session=True,
             )
-        self._resources.callback(_stop, self._process)
+        self._resources.callback(stop_process, self._process)
 
     def lines(self) -> Iterator[str]:
         """Lines of the command's standard output, without their ends, as they come.
@@ -181,10 +181,10 @@ class Vm:
 
     def stop(self) -> None:
         """Stops the VM now; lines() then ends with a LabError."""
-        _stop(self._process)
+        stop_process(self._process)
 
     def _error(self, what: str) -> LabError:
-        _stop(self._process)
+        stop_process(self._process)
         return LabError(
             f"the lab VM {what}\n{describe_log(self.console_log)}",
             remedy="read the console log; `netcont doctor` tells whether the lab can work here",
@@ -310,7 +310,7 @@ def _write_control(
     (control / "command").write_text("".join(script), encoding="utf-8")
 
 
-def _stop(process: subprocess.Popen[bytes] | None) -> None:
+def stop_process(process: subprocess.Popen[bytes] | None) -> None:
     """Ends the process group that was started for a VM, gently first; then it is gone."""
     if process is None:
         return

@@ -24,6 +24,7 @@ from netcont.lab.memory import keep_in_memory
 from netcont.lab.network import LabNetwork
 from netcont.lab.resident import bring_into_memory, own_mounts, replace_file, show_tracing
 from netcont.lab.run import make_run
+from netcont.lab.sealed_files import SEALED, send_files
 from netcont.model.scenario import Scenario
 
 _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"
@@ -46,6 +47,8 @@ def main(job_path: str) -> int:
         except OSError as error:
             print(f"{BROKEN}cannot write the run to {path.parent}: {error.strerror}", flush=True)
             return 1
+        if SEALED in os.environ:
+            send_files((file for file in path.parent.iterdir() if file != path), sys.stdout)
         print(f"{DONE}{approach} {seed}", flush=True)
     return failed
 
