@@ -134,6 +134,19 @@ class Run:
     errors: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
 
+    def client(self, name: str) -> ClientOutcome:
+        """The client of that name. Raises LookupError, with the names that there are."""
+        for client in self.clients:
+            if client.name == name:
+                return client
+        there = ", ".join(client.name for client in self.clients) or "no client at all"
+        raise LookupError(f"{self.approach} has no client {name!r}; there is {there}")
+
+    @property
+    def broken(self) -> tuple[ClientOutcome, ...]:
+        """The clients that did not survive (those whose fate is unknown are none of them)."""
+        return tuple(c for c in self.clients if c.fate not in (None, Fate.SURVIVED))
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -156,3 +169,15 @@ class Outcome:
     scenario: Scenario
     environment: Environment
     runs: tuple[Run, ...]
+
+    def run(self, approach: str, seed: int | None = None) -> Run:
+        """The run of that approach (and seed; default: the first one).
+
+        Raises LookupError, with the runs that there are.
+        """
+        for run in self.runs:
+            if run.approach == approach and seed in (None, run.seed):
+                return run
+        which = f"{approach!r}" if seed is None else f"{approach!r} with seed {seed}"
+        there = ", ".join(f"{run.approach} (seed {run.seed})" for run in self.runs) or "none"
+        raise LookupError(f"there is no run of {which}; there is {there}")
