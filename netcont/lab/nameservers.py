@@ -121,6 +121,8 @@ def _named(program: str, home: Path, enter: Callable[[], None], node: str) -> It
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        # A ^C at the terminal is not for it: who started it ends it.
+        process_group=0,
         preexec_fn=prepare,
     ) as server:
         assert server.stderr is not None
