@@ -321,7 +321,11 @@ class _Work:
     def _done(self, key: Key) -> None:
         bring_out(self._directory, self._plan.output)
         path = self._plan.output / run_file(*key)
-        raw = read_run(path)
+        try:
+            raw = read_run(path)
+        except LabError as error:
+            self.missing[key] = str(error)
+            return
         path.unlink()
         run = _judged(self._plan.scenario, key, raw)
         self.made[key] = run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -136,10 +137,13 @@ def _end(process: subprocess.Popen[bytes], node: Namespace, spare: Container[int
             except ProcessLookupError:
                 continue
         process.poll()
+        if time.monotonic() > deadline_s + _END_GRACE_S:
+            break  # what even SIGKILL does not end is the kernel's to hold
         if time.monotonic() > deadline_s:
             signum = signal.SIGKILL
         time.sleep(_LOOK_EVERY_S)
-    process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_GRACE_S)
 
 
 def _in_namespace(node: Namespace, spare: Container[int]) -> list[int]:

@@ -30,7 +30,7 @@ from netcont.lab.qemu import VmSettings, qemu_command
 
 __all__ = ["Vm", "VmSettings", "shell_in_vm"]
 
-_TERMINATION_GRACE_S = 3.0
+_TERMINATION_GRACE_S = 1.0
 _LOG_TAIL_LINES = 15
 _CONTROL_PREFIX = "netcont-vm-"
 _ABANDONED_AFTER_S = 60.0

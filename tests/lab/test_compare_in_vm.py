@@ -1,0 +1,201 @@
+"""netcont compare from end to end, in real lab VMs: a few, since each costs its boot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from netcont.lab.cache import find_lab_files, find_program, lab_environment
+from netcont.lab.comparison import run_comparison
+from netcont.lab.places import choose
+from netcont.lab.qemu import VmSettings
+from netcont.lab.vm import Vm
+from netcont.scenarios import load_scenario
+
+ROOT = Path(__file__).parents[2]
+HEAD = """
+[guest]
+memory_bytes = "1 MiB"
+working_set_bytes = "64 KiB"
+[timing]
+observe_s = "2 s"
+give_up_s = "20 s"
+[[client]]
+kind = "tcp-echo"
+"""
+SERVED = """
+[server]
+command = "cd / && exec /usr/bin/python3 -m http.server 8000"
+ready_port = 8000
+[[client]]
+kind = "program"
+name = "fetch"
+command = '''/usr/bin/python3 -c 'import time, urllib.request as u
+for n in range(5):
+    print(u.urlopen("http://server.lab.test:8000/etc/hostname").status, flush=True)
+    time.sleep(1)
+''''
+"""
+PANIC = """
+[[client]]
+kind = "program"
+name = "saboteur"
+command = "sleep 2; echo c > /proc/sysrq-trigger"
+"""
+
+
+def scenario(directory: Path, text: str, approaches: str = '"ipip"') -> Path:
+    file = directory / "mine.toml"
+    head, guest, rest = HEAD.partition("\n[guest]")
+    file.write_text(f'name = "mine"\napproaches = [{approaches}]\n{head}{guest}{rest}{text}')
+    return file
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "netcont.cli.main", "compare", "--lab", "vm", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def only(directory: Path) -> Path:
+    """The one entry of a directory."""
+    (entry,) = directory.iterdir()
+    return entry
+
+
+def test_programs_of_the_users_and_captures_and_a_missed_threshold(tmp_path: Path) -> None:
+    expect = "[expect.max_gap_s]\nipip = 0.01\n"
+    file = scenario(tmp_path, SERVED + expect)
+    done = start(file, "--out", tmp_path / "out", "--pcap", "--format", "json")
+    printed, said = done.communicate(timeout=300)
+    assert done.returncode == 4, said
+    outcome = json.loads(printed)
+    (run,) = outcome["runs"]
+    assert run["status"] == "ok", run["errors"]
+    assert run["host_reads"] == 0, run["notes"]
+    assert "at most 0.01 s expected" in run["missed"][0]
+    fetch = next(client for client in run["clients"] if client["name"] == "fetch")
+    assert fetch["fate"] == "survived"
+    assert fetch["evidence"]["exit_code"] == 0
+    assert fetch["evidence"]["output"] == "200\n" * 5
+    results = only(tmp_path / "out")
+    assert "GET /etc/hostname" in (results / "ipip-1-server.log").read_text()
+    assert json.loads((results / "outcome.json").read_text()) == outcome
+    assert "netcont: 1/1 ipip 1 ok" in said
+    assert decoded(results / "ipip-1-gwa-wan.pcap", "ip.proto == 4 && http.request") == 0
+    assert decoded(results / "ipip-1-gwb-wan.pcap", "ip.proto == 4 && echo") > 10
+    assert (results / "ipip-1-hva-circ.pcap").is_file()
+
+
+def decoded(capture: Path, wanted: str) -> int:
+    """How many frames tshark finds."""
+    files = find_lab_files()
+    tshark = find_program("tshark", files)
+    assert tshark is not None
+    done = subprocess.run(
+        [tshark, "-r", capture, "-Y", wanted],
+        env={**os.environ, **lab_environment(files)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return len(done.stdout.splitlines())
+
+
+def test_a_guest_that_panics_is_told_and_the_runs_before_it_are_kept(tmp_path: Path) -> None:
+    file = scenario(tmp_path, PANIC, '"ipip", "gre"')
+    done = start(file, "--out", tmp_path / "out", "--jobs", "1", "--format", "json")
+    printed, said = done.communicate(timeout=120)
+    assert done.returncode == 1, said
+    died, later = json.loads(printed)["runs"]
+    assert "kernel panicked" in died["errors"][0]
+    console = only(tmp_path / "out") / "lab-0" / "console.log"
+    assert str(console) in died["errors"][0]
+    assert "Kernel panic" in console.read_text(errors="replace")
+    assert later["errors"][0].startswith("not begun: ")
+
+
+@pytest.mark.parametrize("wait_s", [1.0, 6.0])
+def test_an_interruption_ends_everything_within_three_seconds(
+    tmp_path: Path, wait_s: float
+) -> None:
+    file = scenario(tmp_path, "", '"ipip", "gre"')
+    running = start(file, "--out", tmp_path / "out", "--jobs", "1")
+    time.sleep(wait_s)
+    began_s = time.monotonic()
+    for _ in range(2):
+        os.killpg(running.pid, signal.SIGINT)
+        time.sleep(0.1)
+    printed, said = running.communicate(timeout=30)
+    assert time.monotonic() - began_s < 3
+    assert running.returncode == 130, said
+    assert printed == ""
+    results = only(tmp_path / "out")
+    assert f"kept in {tmp_path / 'out'}" in said
+    assert (results / "summary.md").read_text().startswith("**Partial: interrupted")
+    runs = json.loads((results / "outcome.json").read_text())["runs"]
+    assert [run["status"] for run in runs] == ["failed", "failed"]
+    assert f"netcont-{running.pid}-".encode() not in all_command_lines()
+
+
+def all_command_lines() -> bytes:
+    found = b""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += entry.read_bytes()
+        except OSError:
+            continue
+    return found
+
+
+def test_a_guest_that_hangs_is_stopped_and_its_runs_fail(tmp_path: Path) -> None:
+    files = find_lab_files()
+    chosen = load_scenario("default", approaches=["ipip", "gre"])
+    place = choose("vm", None, 1, 2)
+    settings = VmSettings(memory_bytes=768 * 2**20, watchdog_s=12)
+    plan = replace(
+        place.plan(chosen, (("ipip", 1), ("gre", 1)), tmp_path, False),
+        open_lab=lambda job, environment: Vm(
+            ["sh", "-c", "while :; do :; done"],
+            files=files,
+            output_dir=job.parent,
+            console_log=job.parent / "console.log",
+            settings=settings,
+            environment=environment,
+        ),
+    )
+    outcome = run_comparison(plan, _Deaf())
+    assert "printed nothing for 12 s" in outcome.runs[0].errors[0]
+    assert str(tmp_path / "lab-0" / "console.log") in outcome.runs[0].errors[0]
+    assert outcome.runs[1].errors[0].startswith("not begun: ")
+
+
+class _Deaf:
+    def started(self, approach: str, seed: int) -> None:
+        """Nobody listens."""
+
+    def finished(self, single: object, wall_s: float) -> None:
+        """Nobody listens."""
+
+
+def test_two_comparisons_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    file = scenario(tmp_path, "")
+    both = [start(file, "--out", tmp_path / "out", "--format", "json") for _ in range(2)]
+    printed = [one.communicate(timeout=200)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    first, second = (json.loads(text)["runs"] for text in printed)
+    assert first == second
+    assert len(list((tmp_path / "out").iterdir())) == 2
