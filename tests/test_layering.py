@@ -29,6 +29,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "topologies": _VALUES | {"kernel", "lab"},
     "scenarios": _VALUES | {"approach"},
     "report": _VALUES | {"measure"},
+    "bench": _VALUES | {"report", "measure"},
     "doctor": _LAB | {"lab", "topologies"},
     "pytest_plugin": _TOP,
     "cli": _TOP,

@@ -3,8 +3,9 @@
 Make before break (Bradford et al., VEE'07). Prepare: both ends of the tunnel stand, and B's
 gateway knows the way back for what the guest will send, while the guest still serves at A.
 Switch: A's gateway turns packets for the guest into the tunnel, answers ARP for it on A's LAN and
-says so, B's gateway delivers to its LAN; what comes while the guest is frozen waits in the neighbour queue of B's gateway. Announce: the
-guest's MAC is told, which releases that queue, and the guest learns who its gateway is now.
+says so, B's gateway delivers to its LAN; what comes while the guest is frozen waits in the
+neighbour queue of B's gateway. Resume: before it runs, the guest's ARP cache learns who its
+gateway is now. Announce: the guest's MAC is told, which releases that queue.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ class IpTunnel:
                 return Plan(self._ends(context) + _way_at_b(context))
             case Phase.SWITCH:
                 return Plan(_redirect_at_a(context.layout) + _deliver_at_b(context.layout))
+            case Phase.RESUME:
+                return Plan(_tell_guest(context.layout))
             case Phase.ANNOUNCE:
-                return Plan(_announce_at_b(context.layout))
+                return Plan((announce_guest(context.layout, context.layout.b.bridge),))
             case _:
                 return Plan()
 
@@ -115,10 +118,10 @@ def _deliver_at_b(layout: Layout) -> tuple[Change, ...]:
     return (AddRoute(b.gateway, f"{guest.address}/32", link=b.gateway_lan),)
 
 
-def _announce_at_b(layout: Layout) -> tuple[Change, ...]:
+def _tell_guest(layout: Layout) -> tuple[Change, ...]:
+    """Its gateway and its neighbours are behind B's gateway now."""
     b, guest = layout.b, layout.guest
-    old_neighbours = (guest.gateway_address, *layout.on_link)
-    return (
-        announce_guest(layout, b.bridge),
-        *(Announce(b.gateway, b.gateway_lan, address, b.gateway_mac) for address in old_neighbours),
+    return tuple(
+        Announce(b.gateway, b.gateway_lan, address, b.gateway_mac)
+        for address in (guest.gateway_address, *layout.on_link)
     )

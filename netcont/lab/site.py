@@ -84,7 +84,7 @@ class LabSite:
 
     def _warm(self) -> None:
         """Sockets and indices that the pause will need, asked for while there is time."""
-        for phase in (Phase.SWITCH, Phase.ANNOUNCE):
+        for phase in (Phase.SWITCH, Phase.RESUME, Phase.ANNOUNCE):
             for change in self._plans[phase]:
                 link = getattr(change, "link", None)
                 if link is not None:

@@ -205,6 +205,8 @@ class Destination(Engine):
         self.begin(Phase.RESUME)
         try:
             self.actions.attach()
+            # What the guest itself must learn, it learns before its first packet.
+            self.actions.apply(Phase.RESUME)
             self.actions.thaw()
         except FAULTS as error:
             reason = f"the guest cannot be resumed at B: {explain(error)}"

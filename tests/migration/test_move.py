@@ -36,6 +36,7 @@ def test_each_site_applies_its_half_in_order(stand: Bench) -> None:
         "apply prepare",
         "apply switch",
         "attach",
+        "apply resume",
         "thaw",
         "apply announce",
         "apply retire",
