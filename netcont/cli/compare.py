@@ -117,16 +117,21 @@ def _conclude(wanted: Wanted, outcome: Outcome, output_format: str, *, interrupt
     if wanted.earlier is not None:
         outcome = completed(wanted.earlier, outcome)
     made = sum(run.status != "failed" for run in outcome.runs)
-    remark = f"Partial: interrupted when {made} of {len(outcome.runs)} runs were made."
-    save(wanted.directory, outcome, remark if interrupted else "")
     if interrupted:
+        save(
+            wanted.directory,
+            outcome,
+            f"Partial: interrupted when {made} of {len(outcome.runs)} runs were made.",
+        )
         click.echo(
             f"netcont: interrupted; {made} of {len(outcome.runs)} runs were made, and kept in "
             f"{wanted.directory}\n  remedy: netcont compare --resume {wanted.directory}",
             err=True,
         )
         return INTERRUPTED
+    # Printed first: where the disk is full, this is all that there is.
     click.echo(render(outcome, output_format, colour=sys.stdout.isatty()), nl=False, color=True)
+    save(wanted.directory, outcome)
     click.echo(f"results: {wanted.directory}", err=True)
     if any(run.status == "failed" for run in outcome.runs):
         return RUN_FAILED

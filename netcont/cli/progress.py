@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netcont.errors import NetcontError
 from netcont.report.directory import save_run
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Lines:
 
     def finished(self, single: Outcome, wall_s: float) -> None:
         """Saves the run and says how it went."""
-        save_run(self._directory, single)
+        _keep(self._directory, single)
         with self._lock:
             self._done += 1
             if not self._quiet:
@@ -70,7 +71,7 @@ class Bar:
 
     def finished(self, single: Outcome, wall_s: float) -> None:
         """Saves the run; one is over."""
-        save_run(self._directory, single)
+        _keep(self._directory, single)
         run = single.runs[0]
         with self._lock:
             self._running.remove((run.approach, run.seed))
@@ -93,6 +94,14 @@ def progress(total: int, directory: Path, *, quiet: bool) -> Iterator[Lines | Ba
     bar = Bar(total, directory)
     with bar.bar:
         yield bar
+
+
+def _keep(directory: Path, single: Outcome) -> None:
+    """Saves the run; one that cannot be saved is still in the result, so the others go on."""
+    try:
+        save_run(directory, single)
+    except NetcontError as error:
+        click.echo(f"netcont: {error}", err=True)
 
 
 def _told(single: Outcome, wall_s: float) -> str:

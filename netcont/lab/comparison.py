@@ -8,23 +8,19 @@ before.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import netcont
 from netcont.errors import LabError, NetcontError, PrerequisiteError
 from netcont.lab.job import BROKEN, DONE, STARTED, Job, RawRun, read_run, run_file
 from netcont.lab.resident import RESOLVER_FILES, needed_files, needed_links
 from netcont.lab.results import bring_out
+from netcont.lab.threads import INTERRUPTED, Lab, Labs, Worker, stopped_by_signals, wait_for
 from netcont.measure.verdict import judge
 from netcont.model.outcome import SCHEMA_VERSION, Environment, Outcome, Run, Status
 from netcont.model.scenario import ClientKind, Scenario
@@ -40,8 +36,6 @@ MODULES = (
     "af_packet",
 )
 
-INTERRUPTED = "interrupted"
-
 Key = tuple[str, int]
 """An approach and a seed: one run."""
 
@@ -54,22 +48,6 @@ class Progress(Protocol):
 
     def finished(self, single: Outcome, wall_s: float) -> None:
         """A run is over, and judged: an outcome with this one run, which took wall_s."""
-
-
-class Lab(Protocol):
-    """A place where a worker can run (netcont.lab.vm.Vm, or this host itself)."""
-
-    def __enter__(self) -> Any:
-        """Starts it."""
-
-    def __exit__(self, *error: Any) -> None:
-        """Stops it, if it still runs."""
-
-    def lines(self) -> Iterable[str]:
-        """The worker's lines as they come, until it ends."""
-
-    def stop(self) -> None:
-        """Stops it now, from any thread."""
 
 
 OpenLab = Callable[[Path, Mapping[str, str]], Lab]
@@ -114,7 +92,7 @@ def run_comparison(plan: Plan, progress: Progress) -> Outcome:
     """
     began_s = time.monotonic()
     shares = [share for share in _shares(plan.runs, plan.parallel) if share]
-    labs = _Labs()
+    labs = Labs()
     made: dict[Key, Run] = {}
     missing: dict[Key, str] = {}
     first = len(list(plan.output.glob("lab-*")))
@@ -135,14 +113,10 @@ def run_comparison(plan: Plan, progress: Progress) -> Outcome:
         wall_s = time.monotonic() - began_s
         return _outcome(plan, runs, kernel, wall_s, sum(virtual_s) if virtual_s else None)
 
+    threads = [Worker(work.run) for work in works]
     try:
-        with _stopped_by_signals(labs), ThreadPoolExecutor(max(1, len(works))) as pool:
-            for waiting in [pool.submit(work.run) for work in works]:
-                try:
-                    waiting.result()
-                except BaseException:
-                    labs.stop()
-                    raise
+        with stopped_by_signals(labs):
+            wait_for(threads, labs)
     except KeyboardInterrupt:
         raise Interrupted(outcome()) from None
     return outcome()
@@ -190,66 +164,11 @@ def _shares(runs: Sequence[Key], count: int) -> list[tuple[Key, ...]]:
     return [tuple(runs[first::count]) for first in range(count)]
 
 
-class _Labs:
-    """The labs that run now; stop ends them all, and lets no other begin."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: list[Lab] = []
-        self.stopped = False
-
-    @contextmanager
-    def running(self, lab: Lab) -> Iterator[Lab]:
-        """lab runs within the block. Raises LabError if all were stopped."""
-        with lab:
-            with self._lock:
-                if self.stopped:
-                    raise LabError(INTERRUPTED)
-                self._running.append(lab)
-            try:
-                yield lab
-            finally:
-                with self._lock:
-                    self._running.remove(lab)
-
-    def stop(self) -> None:
-        """Returns at once; whoever reads a lab's lines sees them end."""
-        with self._lock:
-            self.stopped = True
-            running = list(self._running)
-        for lab in running:
-            threading.Thread(target=lab.stop, daemon=True).start()
-
-
-@contextmanager
-def _stopped_by_signals(labs: _Labs) -> Iterator[None]:
-    """The first signal stops the labs and raises KeyboardInterrupt, further ones do nothing: what
-    is stopping must not be interrupted."""
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        if not labs.stopped:
-            labs.stop()
-            raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        signum: signal.signal(signum, stop)
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-
-
 class _Work:
     """One lab's share of the runs: made, those that it made; missing: why not the others."""
 
     def __init__(
-        self, plan: Plan, directory: Path, share: tuple[Key, ...], progress: Progress, labs: _Labs
+        self, plan: Plan, directory: Path, share: tuple[Key, ...], progress: Progress, labs: Labs
     ) -> None:
         self._plan = plan
         self._directory = directory

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from netcont.errors import ConfigurationError, PrerequisiteError
 from netcont.lab.cache import LabFiles, find_lab_files, lab_environment
-from netcont.lab.comparison import Lab, Plan, worker_command
+from netcont.lab.comparison import Plan, worker_command
 from netcont.lab.host import HostLab, require_root
 from netcont.lab.job import HEADERS_ABOVE_BYTES
 from netcont.lab.qemu import QEMU, QEMU_REMEDY, Clock, VmSettings
 from netcont.lab.sealed_vm import SEALED_JOB, SealedVm
+from netcont.lab.threads import Lab
 from netcont.lab.vm import Vm
 from netcont.model.scenario import ClientKind, Scenario
 
