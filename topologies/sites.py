@@ -19,6 +19,7 @@ from netcont.lab.nodes import LabNode, LanBridge, VethLink
 from netcont.model.plan import (
     AddAddress,
     AddBridge,
+    AddNeighbour,
     AddRoute,
     Change,
     Plan,
@@ -143,7 +144,11 @@ def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
         node, link = f"pe{here.letter}", f"pe{here.letter}-{there.letter}"
         setups += [
             AddAddress(node, link, _path_address(here, there), 30),
+            # Between providers, ways there and back differ; sources are checked at their edge.
+            SetSysctl(node, f"net.ipv4.conf.{link}.rp_filter", "0"),
             SetUp(node, link),
+            # Providers know each other: the first packet does not wait for ARP across the ocean.
+            AddNeighbour(node, link, _path_address(there, here), _path_mac(there, here)),
             *_routes(here, there, via=there),
             netem(node, link, way),
         ]
@@ -153,8 +158,8 @@ def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
         cls=VethLink,
         intfName1=f"pe{one.letter}-{other.letter}",
         intfName2=f"pe{other.letter}-{one.letter}",
-        addr1=one.mac(210 + other.number),
-        addr2=other.mac(210 + one.number),
+        addr1=_path_mac(one, other),
+        addr2=_path_mac(other, one),
     )
     _set_up(topo, setups)
 
@@ -169,6 +174,11 @@ def _path_address(here: SitePlace, there: SitePlace) -> str:
     low, high = sorted((here.number, there.number))
     first = 128 + 4 * (8 * low + high) % 128
     return str(_TRANSIT[first + (1 if here.number == low else 2)])
+
+
+def _path_mac(here: SitePlace, there: SitePlace) -> str:
+    """The MAC of here's provider on its path to there."""
+    return here.mac(210 + there.number)
 
 
 def _routes(here: SitePlace, there: SitePlace, via: SitePlace) -> tuple[Change, ...]:

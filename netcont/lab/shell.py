@@ -30,6 +30,8 @@ from netcont.lab.console import main
 sys.exit(main(sys.argv[1]))
 """
 
+_ERRORS_APART = 'errors=$1; shift; exec 2>>"$errors"; exec "$@"'
+
 
 def require_terminal() -> None:
     """Raises ConfigurationError if nobody can type here."""
@@ -78,7 +80,7 @@ def run_command(
         # The VM's own standard error is the kernel's as well: the command gets a file of its own.
         errors = directory / "errors"
         errors.touch()
-        apart = ["/bin/sh", "-c", 'exec "$@" 2>>"$0"', str(errors), *command]
+        apart = ["/bin/sh", "-c", _ERRORS_APART, "netcont", str(errors), *command]
         with (
             errors.open(encoding="utf-8", errors="replace") as written,
             Vm(

@@ -18,7 +18,7 @@ from netcont.measure.paths import (
     b_to_client_s,
     round_trip_to_b_s,
 )
-from netcont.model.plan import AddRoute, DelLink, SetNetem
+from netcont.model.plan import AddAddress, AddNeighbour, AddRoute, DelLink, SetNetem
 from netcont.model.scenario import SECOND_CLIENTS_NODE, Network, Path, Place
 from topologies.sites import queue_packets
 
@@ -88,6 +88,20 @@ def test_every_next_hop_is_a_neighbours_address(topology: str, network: Network)
     model = Model(topology, network)
     hops = {c.via for c in model.changes if isinstance(c, AddRoute)}
     assert hops <= set(model.addresses)
+
+
+@every_topology
+def test_what_a_router_knows_of_its_neighbours_is_true(topology: str) -> None:
+    model = Model(topology, ODD)
+    has = {(c.node, c.link): c.address for c in model.changes if isinstance(c, AddAddress)}
+    ends = {}
+    for c in model.cables:
+        ends[c.node1, c.link1] = (has.get((c.node2, c.link2)), c.mac2)
+        ends[c.node2, c.link2] = (has.get((c.node1, c.link1)), c.mac1)
+    known = [c for c in model.changes if isinstance(c, AddNeighbour)]
+    assert known
+    for neighbour in known:
+        assert ends[neighbour.node, neighbour.link] == (neighbour.address, neighbour.mac)
 
 
 @every_topology
