@@ -130,7 +130,11 @@ class _Run:
                 before = self._mark(begin_s + self._scenario.timing.warmup_s - _MARK_S, first=True)
                 move = self._start_move(running, begin_s + self._scenario.timing.warmup_s)
                 stack.callback(move.close)
+                stack.callback(self._faults.wait)
                 after = self._watch(move, running)
+                # Nothing looks at its memory any more, and writing it through a quarter of an hour
+                # of silence is what would cost wall time.
+                running.workload.hold()
                 findings = self._collect(clients)
             observed_until_s = time.monotonic()
             record = move.retire(time.monotonic, time.monotonic() + _LATE_S)
