@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netcont.lab.keys import lab_key
 from netcont.model.layout import GuestPort, Layout, NameService, Site
-from netcont.model.scenario import Scenario
+from netcont.model.scenario import Place, Scenario
 from topologies.sites import (
     CLIENT,
     GATEWAY,
@@ -73,3 +73,8 @@ def layout_of(
         on_link=(home.address(CLIENT), home.address(HYPERVISOR)),
         mtu_bytes=scenario.network.mtu_bytes,
     )
+
+
+def client_nodes(place: Place) -> tuple[str, ...]:
+    """Where clients of that place stand."""
+    return {Place.REMOTE: ("clc",), Place.AT_A: ("cla",), Place.AT_B: ("clb",)}[place]

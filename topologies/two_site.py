@@ -19,8 +19,8 @@ from mininet.topo import Topo
 
 from netcont.model.layout import Layout
 from netcont.model.plan import SetNetem
-from netcont.model.scenario import Network, Place, Scenario
-from topologies.layouts import layout_of, site
+from netcont.model.scenario import Network, Scenario
+from topologies.layouts import client_nodes, layout_of, site
 from topologies.sites import (
     CLIENT,
     GUEST,
@@ -35,6 +35,8 @@ from topologies.sites import (
     add_site,
     netem,
 )
+
+__all__ = ["TwoSite", "client_nodes", "layout", "places", "topos", "wan_between_sites"]
 
 
 def places(network: Network) -> tuple[SitePlace, SitePlace, SitePlace]:
@@ -79,11 +81,6 @@ def layout(scenario: Scenario) -> Layout:
         clients=c,
         new_address=b.address(GUEST),
     )
-
-
-def client_nodes(place: Place) -> tuple[str, ...]:
-    """Where clients of that place stand."""
-    return {Place.REMOTE: ("clc",), Place.AT_A: ("cla",), Place.AT_B: ("clb",)}[place]
 
 
 def wan_between_sites(scenario: Scenario) -> tuple[SetNetem, ...]:
