@@ -23,6 +23,7 @@ from netcont.kernel.netem import set_netem
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
 
+IFF_UP = 0x1
 GRE_KEY_FLAG = 0x2000  # the K bit, RFC 2890 §2
 NUD_PERMANENT = 0x80
 NTF_SELF = 0x02
@@ -42,8 +43,8 @@ class Journal(Protocol):
 class MemoryJournal:
     """A journal that lives as long as its process."""
 
-    def __init__(self) -> None:
-        self.undos: list[Change] = []
+    def __init__(self, pending: Iterable[Change] = ()) -> None:
+        self.undos: list[Change] = list(pending)
 
     def add(self, undo: Change) -> None:
         """See Journal."""
@@ -57,7 +58,8 @@ class MemoryJournal:
 class Interpreter:
     """Applies plans to the nodes it was given, and undoes them.
 
-    nodes: by name. pending: undos left by an earlier process, oldest first.
+    nodes: by name. pending: undos left by an earlier process, oldest first. for_good: nothing
+    will be undone, so nothing is remembered (for nodes that end with their namespaces).
     """
 
     def __init__(
@@ -65,10 +67,13 @@ class Interpreter:
         nodes: Mapping[str, Namespace],
         journal: Journal | None = None,
         pending: Iterable[Change] = (),
+        *,
+        for_good: bool = False,
     ) -> None:
+        self._for_good = for_good
         self._nodes = nodes
-        self._journal = journal or MemoryJournal()
         self._undos: list[Change] = list(pending)
+        self._journal = journal or MemoryJournal(self._undos)
 
     def apply(self, plan: Plan) -> None:
         """Applies every change; if one fails, those of this plan are undone and the error raised.
@@ -96,7 +101,10 @@ class Interpreter:
                 if change.optional:
                     return
                 raise
-        undo = change.undo()
+        if self._for_good:
+            _perform(change, node)
+            return
+        undo = _completed(change, node).undo()
         if undo is not None:
             self._journal.add(undo)
             self._undos.append(undo)
@@ -125,9 +133,27 @@ class Interpreter:
             raise KernelError(f"unknown node {change.node!r}") from None
 
 
-_ALREADY_GONE = frozenset(
-    {errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, None}
-)
+_ALREADY_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, None})
+
+
+def _completed(change: Change, node: Namespace) -> Change:
+    """The change with what its undo must restore."""
+    if isinstance(change, changes.SetUp):
+        link = _link(node, change.link)
+        return replace(change, was=bool(link["flags"] & IFF_UP))
+    if isinstance(change, changes.SetMaster):
+        master = _link(node, change.link).get("master")
+        was = None if master is None else _link_name(node, master)
+        return replace(change, was=was)
+    return change
+
+
+def _link(node: Namespace, name: str) -> Any:
+    return node.route.link("get", index=node.index(name))[0]
+
+
+def _link_name(node: Namespace, index: int) -> str:
+    return str(node.route.link("get", index=index)[0].get("ifname"))
 
 
 def _perform(change: Change, node: Namespace) -> None:

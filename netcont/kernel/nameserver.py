@@ -7,6 +7,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdtypes.IN.A  # else the first update would import it, in the middle of a move
 import dns.tsig
 import dns.tsigkeyring
 import dns.update
@@ -25,6 +26,12 @@ _EXPLAINED = {
     dns.rcode.SERVFAIL: "the server failed: its log says why",
 }
 
+_PEER_ERRORS: dict[type[dns.tsig.PeerError], tuple[str, str]] = {
+    dns.tsig.PeerBadKey: ("BADKEY", "the server has no key of this name: compare both files"),
+    dns.tsig.PeerBadSignature: ("BADSIG", "the server's key of this name has another secret"),
+    dns.tsig.PeerBadTime: ("BADTIME", "this host's clock and the server's differ: set them right"),
+}
+
 
 def update_record(node: Namespace, change: UpdateRecord) -> None:
     """Gives the record its value if it still has the value was; harmless when done twice.
@@ -32,18 +39,34 @@ def update_record(node: Namespace, change: UpdateRecord) -> None:
     Raises KernelError with what the server said, or that it said nothing.
     """
     last: Exception | None = None
+    retried = False
     for _ in range(_TRIES):
         try:
             with node.entered():
                 answer = dns.query.udp(_update(change), change.server, timeout=_TIMEOUT_S)
+        except dns.tsig.PeerBadTime as error:
+            if isinstance(last, dns.tsig.PeerBadTime):
+                break
+            last = error  # once more: this host's clock may just have been set right
+        except dns.tsig.PeerError as error:
+            raise _refused(change, _PEER_ERRORS.get(type(error), str(error))) from error
         except (dns.exception.DNSException, OSError) as error:
-            last = error
-            continue
-        _check(answer, change, retried=last is not None, node=node)
-        return
+            last, retried = error, True
+        else:
+            _check(answer, change, retried=retried, node=node)
+            return
+    if isinstance(last, dns.tsig.PeerBadTime):
+        raise _refused(change, _PEER_ERRORS[dns.tsig.PeerBadTime]) from last
     raise KernelError(
         f"{node.name}: {change.server} did not confirm the update of {_owner(change)}: {last}",
-        remedy="check that the server is up and that the key and both clocks are right",
+        remedy="check that the server is up and that it is reached from here",
+    )
+
+
+def _refused(change: UpdateRecord, said: tuple[str, str] | str) -> KernelError:
+    code, remedy = (said, "see the server's log") if isinstance(said, str) else said
+    return KernelError(
+        f"{change.server} refused the update of {_owner(change)}: {code}", remedy=remedy
     )
 
 
@@ -57,10 +80,7 @@ def _check(
         return
     if retried and code in (dns.rcode.NXRRSET, dns.rcode.YXRRSET) and _holds(node, change):
         return  # the first try was done and only its answer was lost
-    raise KernelError(
-        f"{change.server} refused the update of {_owner(change)}: {dns.rcode.to_text(code)}",
-        remedy=_EXPLAINED.get(code, "see the server's log"),
-    )
+    raise _refused(change, (dns.rcode.to_text(code), _EXPLAINED.get(code, "see the server's log")))
 
 
 def _holds(node: Namespace, change: UpdateRecord) -> bool:

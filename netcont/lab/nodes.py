@@ -87,7 +87,7 @@ class LabNode(Host):  # type: ignore[misc]
 
     def config(self, setup: Plan = Plan(), **params: Any) -> dict[str, Any]:  # noqa: B008
         """Applies this node's plan."""
-        interpreter = Interpreter({self.name: self.namespace})
+        interpreter = Interpreter({self.name: self.namespace}, for_good=True)
         interpreter.apply(Plan((SetUp(self.name, "lo"),)) + setup)
         return {}
 

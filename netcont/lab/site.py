@@ -36,9 +36,7 @@ class LabSite:
         self._site = layout.a if side == "a" else layout.b
         self._nodes = nodes
         self._guest = guest
-        self._plans = {
-            phase: approach.plan(phase, context).on(self._site.nodes) for phase in Phase
-        }
+        self._plans = {phase: approach.plan(phase, context).on(self._site.nodes) for phase in Phase}
         if side == "b":
             # The cable is ready in the right bridge; only its last inch is missing.
             bridge = guest_bridge(approach, layout)
@@ -95,4 +93,4 @@ class LabSite:
 def set_cable(nodes: Mapping[str, Namespace], site: Site, *, up: bool) -> None:
     """Plugs the guest's cable in at a site, or pulls it out."""
     change = SetUp(site.hypervisor, site.guest_port, up)
-    Interpreter(nodes).apply(Plan((change,)))
+    Interpreter(nodes, for_good=True).apply(Plan((change,)))

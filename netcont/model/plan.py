@@ -61,8 +61,10 @@ class AddTunnel(AddLink):
     def commands(self) -> tuple[str, ...]:
         key = f" key {self.key}" if self.key is not None else ""
         mtu = f" mtu {self.mtu_bytes}" if self.mtu_bytes else ""
+        # Else iproute2 would have it carry MPLS as well.
+        mode = " mode ipip" if self.kind == "ipip" else ""
         return (
-            f"ip link add {self.name}{mtu} type {self.kind} local {self.local}"
+            f"ip link add {self.name}{mtu} type {self.kind}{mode} local {self.local}"
             f" remote {self.remote} ttl {self.ttl}{key}",
         )
 
@@ -76,8 +78,9 @@ class AddBridge(AddLink):
 
     def commands(self) -> tuple[str, ...]:
         ageing = "" if self.learning else " ageing_time 0"
+        mtu = f" mtu {self.mtu_bytes}" if self.mtu_bytes else ""
         return (
-            f"ip link add {self.name} type bridge"
+            f"ip link add {self.name}{mtu} type bridge"
             f" stp_state 0 forward_delay 0 mcast_snooping 0{ageing}",
         )
 
@@ -111,7 +114,7 @@ class AddVxlan(AddLink):
 
 @dataclass(frozen=True)
 class SetUp(Change):
-    """A link's administrative state."""
+    """A link's administrative state; was is read from the kernel when the change is applied."""
 
     link: str
     up: bool = True
@@ -126,13 +129,17 @@ class SetUp(Change):
 
 @dataclass(frozen=True)
 class SetMaster(Change):
-    """Makes a link a port of a bridge (master None: of none)."""
+    """Makes a link a port of a bridge (master None: of none).
+
+    was is read from the kernel when the change is applied.
+    """
 
     link: str
     master: str | None
+    was: str | None = None
 
     def undo(self) -> Change | None:
-        return SetMaster(self.node, self.link, None) if self.master else None
+        return SetMaster(self.node, self.link, self.was) if self.master != self.was else None
 
     def commands(self) -> tuple[str, ...]:
         target = f"master {self.master}" if self.master else "nomaster"
@@ -261,7 +268,9 @@ class DelRule(Change):
 
 def _rule(rule: AddRule | DelRule) -> str:
     to = f" to {rule.destination}" if rule.destination else ""
-    return f"pref {rule.priority} from {rule.source}{to} lookup {rule.table}"
+    return (
+        f"pref {rule.priority} from {rule.source}{to} lookup {rule.table} protocol {ROUTE_PROTOCOL}"
+    )
 
 
 @dataclass(frozen=True)
@@ -278,9 +287,7 @@ class AddNeighbour(Change):
     def commands(self) -> tuple[str, ...]:
         if self.mac is None:
             return (f"ip neigh add proxy {self.address} dev {self.link}",)
-        return (
-            f"ip neigh replace {self.address} lladdr {self.mac} dev {self.link} nud permanent",
-        )
+        return (f"ip neigh replace {self.address} lladdr {self.mac} dev {self.link} nud permanent",)
 
 
 @dataclass(frozen=True)
@@ -345,7 +352,10 @@ class SetSysctl(Change):
         return None if self.was is None else SetSysctl(self.node, self.key, self.was)
 
     def commands(self) -> tuple[str, ...]:
-        return (f"sysctl -w {self.key}={self.value}",)
+        # sysctl(8): a dot within a link's name is written as a slash.
+        *head, last = self.key.split(".")
+        key = ".".join([*head[:3], "/".join(head[3:]), last]) if len(head) > 4 else self.key
+        return (f"sysctl -w {key}={self.value}",)
 
 
 @dataclass(frozen=True)
@@ -362,7 +372,7 @@ class SetNetem(Change):
         rate = f" rate {self.rate_bps:.0f}bit" if self.rate_bps else ""
         loss = f" loss {self.loss:.4%}" if self.loss else ""
         return (
-            f"tc qdisc replace dev {self.link} root netem limit {self.limit_packets}"
+            f"tc qdisc replace dev {self.link} root handle 1: netem limit {self.limit_packets}"
             f" delay {self.delay_s * 1e6:.0f}us{rate}{loss}",
         )
 

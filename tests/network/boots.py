@@ -132,7 +132,7 @@ class Boots:
         """Returns why tests may be without a report."""
         (directory / RESIDENT_FILE).write_bytes(pickle.dumps(resident))
         inner = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-vv", "--lab", "host"]
-        inner += ["--rootdir", str(self._config.rootpath), "-W", "error", *tests]
+        inner += ["--rootdir", str(self._config.rootpath), *tests]
         problems = []
         with Vm(
             # The reports get the pipe for themselves, what is printed goes to the console log.

@@ -162,6 +162,7 @@ def test_a_name_that_does_not_resolve_is_told(
     end_in(0.3, 1.0)
     record = start(ClientKind.TCP_ECHO, host_name="server.lab.test").result(2.0)
     assert (record.error, record.address) == ("EAI_AGAIN", None)
+    end_in(0.3, 1.0)
     attempts = start(ClientKind.REQUEST, host_name="server.lab.test").result(2.0).attempts
     assert attempts[0].error == "EAI_AGAIN"
     assert attempts[0].resolved_s is None
