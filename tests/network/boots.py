@@ -179,7 +179,7 @@ class Boots:
         if self._failed:
             print(f"\nwhat the labs left behind: {self._directory}")
         else:
-            shutil.rmtree(self._directory)
+            shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def _resident(files: LabFiles) -> tuple[str, ...]:
