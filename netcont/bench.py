@@ -16,15 +16,6 @@ _TCP = (ClientKind.TCP_ECHO, ClientKind.TCP_BULK_UP, ClientKind.TCP_BULK_DOWN)
 _UDP = (ClientKind.UDP_UP, ClientKind.UDP_DOWN)
 
 
-def wall(outcome: Outcome) -> list[str]:
-    """How long the comparison took."""
-    environment = outcome.environment
-    return [
-        f"wall: {len(outcome.runs)} runs in {environment.wall_s:.0f} s of wall time,"
-        f" {environment.virtual_s or 0:.0f} s of {environment.clock} time"
-    ]
-
-
 def repeat(one: Outcome, other: Outcome) -> list[str]:
     """How far two outcomes of the same seed are apart."""
     pairs = [
@@ -78,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     """NAME FILE…; prints what the benchmark NAME makes of the outcomes."""
     name, *paths = arguments
     outcomes = [load(Path(path)) for path in paths]
-    lines = {"wall": wall, "repeat": repeat, "distances": distances}[name](*outcomes)  # type: ignore[operator]
+    lines = {"repeat": repeat, "distances": distances}[name](*outcomes)  # type: ignore[operator]
     print("\n".join(lines))
     return 0
 

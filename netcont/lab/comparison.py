@@ -1,23 +1,23 @@
 """A whole comparison, seen from the host: labs started side by side, their runs judged.
 
-A lab makes several runs one after the other; labs run beside each other, one for each CPU, since
-an emulated machine keeps one CPU busy. Which lab makes which run changes nothing: every run
-builds its network anew and begins at an instant of the clock that does not depend on what came
-before.
+Every run has a lab of its own, so that no run can leave anything to the next: not a warm cache,
+not a microsecond. Whether it is made alone, first, last or again changes nothing in it. Labs run
+beside each other, one for each CPU, since an emulated machine keeps one CPU busy.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import netcont
 from netcont.errors import LabError, NetcontError, PrerequisiteError
-from netcont.lab.job import BROKEN, DONE, STARTED, Job, RawRun, read_run, run_file
+from netcont.lab.job import BROKEN, DONE, STARTED, RawRun, RunJob, read_run, run_file
 from netcont.lab.resident import RESOLVER_FILES, needed_files, needed_links
 from netcont.lab.results import bring_out
 from netcont.lab.threads import INTERRUPTED, Lab, Labs, Worker, stopped_by_signals, wait_for
@@ -73,7 +73,7 @@ class Plan:
     def nothing_yet(self) -> Outcome:
         """The outcome before the first run is made."""
         runs = tuple(_failed(key, "not made yet") for key in self.runs)
-        return _outcome(self, runs, None, 0.0, None)
+        return _outcome(self, runs, None, None)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -90,30 +90,26 @@ def run_comparison(plan: Plan, progress: Progress) -> Outcome:
     Raises Interrupted after SIGINT, SIGTERM or SIGHUP, and PrerequisiteError if labs cannot run
     here.
     """
-    began_s = time.monotonic()
-    shares = [share for share in _shares(plan.runs, plan.parallel) if share]
     labs = Labs()
-    made: dict[Key, Run] = {}
-    missing: dict[Key, str] = {}
     first = len(list(plan.output.glob("lab-*")))
     works = [
-        _Work(plan, plan.output / f"lab-{number}", share, progress, labs)
-        for number, share in enumerate(shares, first)
+        _Work(plan, plan.output / f"lab-{number}", key, progress, labs)
+        for number, key in enumerate(plan.runs, first)
     ]
 
     def outcome() -> Outcome:
-        for work in works:
-            made.update(work.made)
-            missing.update(work.missing)
-        runs = tuple(
-            made.get(key) or _failed(key, missing.get(key, INTERRUPTED)) for key in plan.runs
-        )
-        virtual_s = [work.virtual_s for work in works if work.made]
+        runs = tuple(work.run or _failed(work.key, work.missing or INTERRUPTED) for work in works)
         kernel = next((work.kernel for work in works if work.kernel), None)
-        wall_s = time.monotonic() - began_s
-        return _outcome(plan, runs, kernel, wall_s, sum(virtual_s) if virtual_s else None)
+        virtual_s = [work.virtual_s for work in works if work.virtual_s is not None]
+        return _outcome(plan, runs, kernel, sum(virtual_s) if virtual_s else None)
 
-    threads = [Worker(work.run) for work in works]
+    left = deque(works)
+
+    def one_after_another() -> None:
+        while left and not labs.stopped:
+            left.popleft().make()
+
+    threads = [Worker(one_after_another) for _ in range(min(plan.parallel, len(works)))]
     try:
         with stopped_by_signals(labs):
             wait_for(threads, labs)
@@ -160,28 +156,23 @@ def worker_environment(base: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _shares(runs: Sequence[Key], count: int) -> list[tuple[Key, ...]]:
-    return [tuple(runs[first::count]) for first in range(count)]
-
-
 class _Work:
-    """One lab's share of the runs: made, those that it made; missing: why not the others."""
+    """One run, made in a lab of its own. run: what came of it; missing: why there is none."""
 
     def __init__(
-        self, plan: Plan, directory: Path, share: tuple[Key, ...], progress: Progress, labs: Labs
+        self, plan: Plan, directory: Path, key: Key, progress: Progress, labs: Labs
     ) -> None:
         self._plan = plan
         self._directory = directory
-        self._left = list(share)
         self._progress = progress
         self._labs = labs
-        self._began_s = time.monotonic()
-        self.made: dict[Key, Run] = {}
-        self.missing: dict[Key, str] = {}
+        self.key = key
+        self.run: Run | None = None
+        self.missing: str | None = None
         self.kernel: str | None = None
-        self.virtual_s = 0.0
+        self.virtual_s: float | None = None
 
-    def run(self) -> None:
+    def make(self) -> None:
         """Raises PrerequisiteError if the lab cannot run here."""
         try:
             self._make()
@@ -196,67 +187,67 @@ class _Work:
             self._give_up(INTERRUPTED)
 
     def _give_up(self, reason: str) -> None:
-        """The run under way failed for that reason, those after it were not begun."""
-        later = reason.partition("\n")[0]
-        for number, key in enumerate(self._left):
-            self.missing.setdefault(key, reason if number == 0 else f"not begun: {later}")
+        if self.run is None and self.missing is None:
+            self.missing = reason
 
     def _make(self) -> None:
         plan, directory = self._plan, self._directory
         directory.mkdir(parents=True)
         job = self._job()
         environment = worker_environment(plan.environment)
-        if self._labs.stopped:
-            return
+        began_s = time.monotonic()
         with self._labs.running(plan.open_lab(job.write(directory), environment)) as lab:
+            done = False
             for line in lab.lines():
-                self._hear(line)
-        if self._left and not self._labs.stopped:
+                done = self._hears(line) or done
+        if done:
+            self._judge(began_s)
+        elif not self._labs.stopped:
             raise LabError(
-                f"the lab ended before {self._left[0][0]} was done",
+                f"the lab ended before {self.key[0]} was done",
                 remedy=f"its console and errors are in {directory}",
             )
 
-    def _job(self) -> Job:
-        plan = self._plan
-        if plan.sealed:
-            # All that it needs is in its boot archive, its modules are loaded.
-            return Job(plan.scenario, tuple(self._left), pcap=plan.pcap)
-        resident = needed_by(plan.scenario, plan.environment) if plan.lab == "vm" else ()
-        return Job(plan.scenario, tuple(self._left), resident, MODULES, pcap=plan.pcap)
+    def _job(self) -> RunJob:
+        plan, (approach, seed) = self._plan, self.key
+        # Only what concerns this run: what else is compared, or by whom, changes nothing in it.
+        scenario = replace(plan.scenario, name="", seed=seed, approaches=(approach,))
+        resident: tuple[str, ...] = ()
+        if not plan.sealed and plan.lab == "vm":
+            resident = needed_by(scenario, plan.environment)
+        # A sealed lab has all that it needs in its boot archive, and its modules are loaded.
+        return RunJob(
+            scenario=scenario,
+            approach=approach,
+            seed=seed,
+            resident=resident,
+            modules=() if plan.sealed else MODULES,
+            pcap=plan.pcap,
+        )
 
-    def _hear(self, line: str) -> None:
+    def _hears(self, line: str) -> bool:
+        """Whether a line of the worker's says that its run is done."""
         if line.startswith(STARTED):
-            self._began_s = time.monotonic()
-            self._progress.started(*self._left[0])
+            self._progress.started(*self.key)
         elif line.startswith(BROKEN):
             raise LabError(
                 line.removeprefix(BROKEN), remedy="free some space, or choose another --out"
             )
-        elif line.startswith(DONE):
-            self._done(self._left[0])
-            self._left.pop(0)
+        return line.startswith(DONE)
 
-    def _done(self, key: Key) -> None:
+    def _judge(self, began_s: float) -> None:
         bring_out(self._directory, self._plan.output)
-        path = self._plan.output / run_file(*key)
-        try:
-            raw = read_run(path)
-        except LabError as error:
-            self.missing[key] = str(error)
-            return
+        path = self._plan.output / run_file(*self.key)
+        raw = read_run(path)
         path.unlink()
-        run = _judged(self._plan.scenario, key, raw)
-        self.made[key] = run
-        self.kernel = raw.kernel
-        self.virtual_s += raw.virtual_s
-        wall_s = time.monotonic() - self._began_s
-        single = _outcome(self._plan, (run,), raw.kernel, wall_s, raw.virtual_s)
-        self._progress.finished(single, wall_s)
+        run = _judged(self._plan.scenario, self.key, raw)
+        self.run, self.kernel, self.virtual_s = run, raw.kernel, raw.virtual_s
+        single = _outcome(self._plan, (run,), raw.kernel, raw.virtual_s)
+        self._progress.finished(single, time.monotonic() - began_s)
 
 
 def _outcome(
-    plan: Plan, runs: tuple[Run, ...], kernel: str | None, wall_s: float, virtual_s: float | None
+    plan: Plan, runs: tuple[Run, ...], kernel: str | None, virtual_s: float | None
 ) -> Outcome:
     return Outcome(
         schema_version=SCHEMA_VERSION,
@@ -265,7 +256,6 @@ def _outcome(
             clock=plan.clock,
             lab=plan.lab,
             kernel=kernel,
-            wall_s=round(wall_s, 3),
             virtual_s=virtual_s,
             netcont=netcont.__version__,
             programs=dict(plan.programs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from netcont.errors import LabError
 from netcont.lab.clients.findings import Findings, ServiceRecords
@@ -21,19 +22,39 @@ HEADERS_ABOVE_BYTES = 256 * 2**20
 the links."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """Runs to make one after the other, in one lab.
+    """What a lab is made of.
 
-    runs: (approach, seed). resident: files to bring into memory. modules: kernel modules to load
-    beforehand. scratch: where the lab keeps its files while it measures (a tmpfs).
+    resident: files to bring into memory. modules: kernel modules to load beforehand. scratch:
+    where the lab keeps its files while it measures (a tmpfs).
     """
 
     scenario: Scenario
-    runs: tuple[tuple[str, int], ...]
     resident: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     scratch: str = "/run/netcont"
+
+    def write(self, directory: Path) -> Path:
+        """Leaves the job in directory, for the lab to read."""
+        path = directory / JOB_FILE
+        path.write_bytes(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The job left at path."""
+        job = pickle.loads(path.read_bytes())
+        assert isinstance(job, cls)
+        return job
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunJob(Job):
+    """One run to make in a lab."""
+
+    approach: str
+    seed: int
     pcap: bool = False
 
     @property
@@ -42,19 +63,6 @@ class Job:
         return self.scenario.server is not None or any(
             client.kind is ClientKind.PROGRAM for client in self.scenario.client
         )
-
-    def write(self, directory: Path) -> Path:
-        """Leaves the job in directory, for the lab to read."""
-        path = directory / JOB_FILE
-        path.write_bytes(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))
-        return path
-
-    @staticmethod
-    def read(path: Path) -> Job:
-        """The job left at path."""
-        job = pickle.loads(path.read_bytes())
-        assert isinstance(job, Job)
-        return job
 
 
 @dataclass(frozen=True)

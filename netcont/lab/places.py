@@ -14,6 +14,7 @@ from netcont.lab.comparison import Plan, worker_command
 from netcont.lab.host import HostLab, require_root
 from netcont.lab.job import HEADERS_ABOVE_BYTES
 from netcont.lab.qemu import QEMU, QEMU_REMEDY, Clock, VmSettings
+from netcont.lab.sealed import SealedFiles
 from netcont.lab.sealed_vm import SEALED_JOB, SealedVm
 from netcont.lab.threads import Lab
 from netcont.lab.vm import Vm
@@ -47,20 +48,22 @@ class Place:
             memory_bytes=_memory_bytes(scenario, pcap),
             clock=self.clock,
             watchdog_s=_SILENCE_S,
-            limit_s=_START_S + _SILENCE_S * len(runs),
+            limit_s=_START_S + _SILENCE_S,
         )
 
         sealed = self.files is not None and not uses_programs(scenario)
+        packed = None if self.files is None else SealedFiles(self.files.root.parent)
 
         def open_lab(job: Path, environment: Mapping[str, str]) -> Lab:
             console_log = job.parent / "console.log"
-            if self.files is None:
+            if self.files is None or packed is None:
                 command = worker_command(job)
                 return HostLab(command, console_log=console_log, environment=environment)
             if sealed:
                 return SealedVm(
                     worker_command(SEALED_JOB),
                     files=self.files,
+                    sealed=packed,
                     environment=environment,
                     inputs={SEALED_JOB: job},
                     output_dir=job.parent,

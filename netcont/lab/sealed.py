@@ -20,14 +20,17 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import netcont
 from netcont.errors import LabError
 from netcont.lab.sealed_init import SEALED_INIT
 
 _FORMAT = 2
+_KEPT = 4
 _NOT_NEEDED = frozenset(
     {
         "__pycache__",
@@ -134,10 +137,28 @@ def sealed_archive(cache: Path, environment: Mapping[str, str]) -> Path:
         for path in binaries:
             archive.copy(path)
         _replace(target, archive.finish())
-        for old in cache.glob("sealed-*.cpio"):
-            if old != target:
-                old.unlink(missing_ok=True)
+    target.touch()
+    by_age = sorted(cache.glob("sealed-*.cpio"), key=lambda path: path.stat().st_mtime)
+    for old in by_age[:-_KEPT]:
+        old.unlink(missing_ok=True)
     return target
+
+
+class SealedFiles:
+    """One archive for all labs of a comparison, whatever happens to sources and cache meanwhile."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._opened: BinaryIO | None = None
+
+    def open(self, environment: Mapping[str, str]) -> BinaryIO:
+        """The archive, for reading; the first caller makes it. Raises LabError."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = sealed_archive(self._cache, environment).open("rb")
+            # Not by its name: another comparison may have removed it from the cache.
+            return Path(f"/proc/self/fd/{self._opened.fileno()}").open("rb")
 
 
 def job_archive(

@@ -21,7 +21,7 @@ from typing import BinaryIO, Self
 from netcont.errors import LabError
 from netcont.lab.cache import LabFiles, in_use
 from netcont.lab.qemu import VmSettings, sealed_command
-from netcont.lab.sealed import job_archive, sealed_archive
+from netcont.lab.sealed import SealedFiles, job_archive
 from netcont.lab.sealed_files import SEALED, take_file
 from netcont.lab.vm import describe_log, stop_process
 
@@ -35,9 +35,9 @@ SEALED_JOB = Path("/netcont/job/job.pickle")
 class SealedVm:
     """A lab VM that sees nothing of the host; a context manager that always stops what it started.
 
-    command: argument vector of the worker; environment: all of its environment; inputs: path in
-    the guest -> file of the host that it sees there. Files that it sends (see
-    netcont.lab.sealed_files) appear in output_dir.
+    command: argument vector of the worker; environment: all of its environment; sealed: its
+    interpreter, libraries and programs; inputs: path in the guest -> file of the host that it sees
+    there. Files that it sends (see netcont.lab.sealed_files) appear in output_dir.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class SealedVm:
         command: Sequence[str],
         *,
         files: LabFiles,
+        sealed: SealedFiles,
         environment: Mapping[str, str],
         inputs: Mapping[Path, Path],
         output_dir: Path,
@@ -54,6 +55,7 @@ class SealedVm:
         self.console_log = console_log
         self.exit_code: int | None = None
         self._files = files
+        self._sealed = sealed
         self._settings = settings
         self._output_dir = output_dir
         self._environment = {**environment, SEALED: "1", "HOME": "/root", "NETCONT_LAB": "vm"}
@@ -86,13 +88,14 @@ class SealedVm:
     def _start(self) -> None:
         self._resources.enter_context(in_use(self._files))
         home = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="netcont-")))
-        cache = self._files.root.parent
-        archives = [self._files.initramfs, sealed_archive(cache, self._environment)]
         boot = home / "boot.cpio"
-        with boot.open("wb") as out:
-            for archive in archives:
-                with archive.open("rb") as part:
-                    shutil.copyfileobj(part, out)
+        with (
+            boot.open("wb") as out,
+            self._files.initramfs.open("rb") as first,
+            self._sealed.open(self._environment) as second,
+        ):
+            for part in (first, second):
+                shutil.copyfileobj(part, out)
                 out.write(b"\0" * (-out.tell() % 512))
             out.write(job_archive(self._command, self._environment, self._inputs))
         self._out = home / "out"

@@ -50,7 +50,8 @@ def open_shell(scenario: Scenario, place: Place) -> int:
     """
     require_terminal()
     with _directory() as directory, _terminal_kept():
-        job = Job(scenario, (), modules=MODULES, scratch=f"/run/netcont-shell-{os.getpid()}")
+        scratch = f"/run/netcont-shell-{os.getpid()}"
+        job = Job(scenario=scenario, modules=MODULES, scratch=scratch)
         command = [sys.executable, "-c", _CONSOLE, str(job.write(directory))]
         if place.files is None:
             return _foreground(command, worker_environment(dict(os.environ)))

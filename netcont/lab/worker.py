@@ -1,4 +1,4 @@
-"""Inside the lab: reads a job, makes its runs, leaves each in the job's directory.
+"""Inside the lab: reads a job, makes its run, leaves it in the job's directory.
 
 Started by netcont itself (python -m netcont.lab.worker JOB). Everything is imported here, once,
 before the first clock is read: later imports would read from the host while virtual time jumps.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from netcont.errors import NetcontError
 from netcont.lab.clients.findings import ServiceRecords
-from netcont.lab.job import BROKEN, DONE, STARTED, Job, RawRun
+from netcont.lab.job import BROKEN, DONE, STARTED, RawRun, RunJob
 from netcont.lab.memory import keep_in_memory
 from netcont.lab.network import LabNetwork
 from netcont.lab.resident import bring_into_memory, own_mounts, replace_file, show_tracing
@@ -31,50 +31,47 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\npro
 
 
 def main(job_path: str) -> int:
-    """Makes the job's runs; returns how many could not be made."""
+    """Makes the job's run; returns 1 if it could not be made."""
     path = Path(job_path)
-    job = Job.read(path)
+    job = RunJob.read(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = Path(job.scratch) / str(os.getpid())
     settle_in(job.scenario, job.resident, job.modules, scratch)
-    failed = 0
-    for approach, seed in job.runs:
-        print(f"{STARTED}{approach} {seed}", flush=True)
-        run = _undisturbed(job, approach, seed, scratch, path.parent)
-        failed += run.failure is not None
-        try:
-            run.write(path.parent)
-        except OSError as error:
-            print(f"{BROKEN}cannot write the run to {path.parent}: {error.strerror}", flush=True)
-            return 1
-        if SEALED in os.environ:
-            send_files((file for file in path.parent.iterdir() if file != path), sys.stdout)
-        print(f"{DONE}{approach} {seed}", flush=True)
-    return failed
+    print(f"{STARTED}{job.approach} {job.seed}", flush=True)
+    run = _undisturbed(job, scratch, path.parent)
+    try:
+        run.write(path.parent)
+    except OSError as error:
+        print(f"{BROKEN}cannot write the run to {path.parent}: {error.strerror}", flush=True)
+        return 1
+    if SEALED in os.environ:
+        send_files((file for file in path.parent.iterdir() if file != path), sys.stdout)
+    print(f"{DONE}{job.approach} {job.seed}", flush=True)
+    return int(run.failure is not None)
 
 
-def _undisturbed(job: Job, approach: str, seed: int, scratch: Path, keep: Path) -> RawRun:
+def _undisturbed(job: RunJob, scratch: Path, keep: Path) -> RawRun:
     """The run; made again if programs of the user's read from the host, with that in memory."""
-    run = _attempt(job, approach, seed, scratch, keep)
+    run = _attempt(job, scratch, keep)
     if not run.host_reads or not job.has_programs:
         return run
-    left = keep_in_memory(run.opened, scratch / f"opened-{approach}-{seed}")
+    left = keep_in_memory(run.opened, scratch / "opened")
     print(
-        f"netcont-lab: {approach} {seed} again, {run.host_reads} reads; left: {left}",
+        f"netcont-lab: {job.approach} {job.seed} again, {run.host_reads} reads; left: {left}",
         file=sys.stderr,
         flush=True,
     )
-    return _attempt(job, approach, seed, scratch, keep)
+    return _attempt(job, scratch, keep)
 
 
-def _attempt(job: Job, approach: str, seed: int, scratch: Path, keep: Path) -> RawRun:
+def _attempt(job: RunJob, scratch: Path, keep: Path) -> RawRun:
     try:
-        return make_run(job.scenario, approach, seed, scratch, keep=keep, pcap=job.pcap)
+        return make_run(job.scenario, job.approach, job.seed, scratch, keep=keep, pcap=job.pcap)
     except (NetcontError, OSError) as error:
         traceback.print_exc()
         return RawRun(
-            approach=approach,
-            seed=seed,
+            approach=job.approach,
+            seed=job.seed,
             begin_s=0.0,
             fast_stop_s=0.0,
             observed_until_s=0.0,

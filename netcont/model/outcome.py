@@ -155,7 +155,6 @@ class Environment:
     clock: str
     lab: str
     kernel: str | None
-    wall_s: float
     virtual_s: float | None
     netcont: str
     programs: dict[str, str] = field(default_factory=dict)
