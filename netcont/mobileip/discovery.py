@@ -209,7 +209,7 @@ def parse(data: bytes) -> AgentAdvertisement | AgentSolicitation:
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071); 0 over data that holds its own and is intact."""
     even = data + bytes(len(data) % 2)
-    total = sum(struct.unpack(f"!{len(even) // 2}H", even))
+    total: int = sum(struct.unpack(f"!{len(even) // 2}H", even))
     while total > 0xFFFF:
         total = (total >> 16) + (total & 0xFFFF)
     return total ^ 0xFFFF
