@@ -11,7 +11,6 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
 
 from netcont.errors import ConfigurationError, NetcontError
 from netcont.mobileip.errors import unbuildable
@@ -21,7 +20,9 @@ from netcont.mobileip.extensions import (
     Extension,
     authentication_head,
 )
+from netcont.mobileip.messages import Message, RegistrationReply, RegistrationRequest
 from netcont.mobileip.replay import Replay
+from netcont.mobileip.revocation import Revocation, RevocationAck
 
 FIRST_FREE_SPI = 256
 """SPIs below are reserved (RFC 5944 section 3.5.1)."""
@@ -32,8 +33,13 @@ MINIMUM_KEY_BYTES = 16
 _SPI_BYTES = 4
 _HEAD_BYTES = 6
 
-_FIXED_BYTES = {1: 24, 3: 20, 7: 20, 15: 12}
-"""Where extensions begin, for each type of message (RFC 5944 section 3, RFC 3543 section 3)."""
+_EXTENSIONS_AT: dict[int, int] = {
+    RegistrationRequest.TYPE: RegistrationRequest.HEAD_BYTES,
+    RegistrationReply.TYPE: RegistrationReply.HEAD_BYTES,
+    Revocation.TYPE: Revocation.HEAD_BYTES,
+    RevocationAck.TYPE: RevocationAck.HEAD_BYTES,
+}
+"""Where extensions begin, for each type of message."""
 
 
 class Algorithm(Enum):
@@ -44,7 +50,7 @@ class Algorithm(Enum):
     HMAC_SHA256 = "hmac-sha256"
     """Recommended between our own agents and nodes; the RFC allows any that the SPI names."""
     KEYED_MD5 = "keyed-md5"
-    """Key, message, key through MD5 (RFC 2002 section 3.5.1): broken, only for old peers."""
+    """Key, message, key through MD5 (RFC 2002 section 5.1): broken, only for old peers."""
 
     @property
     def authenticator_bytes(self) -> int:
@@ -59,7 +65,6 @@ class Failure(Enum):
     UNKNOWN_SPI = "no security association with this SPI"
     WRONG = "the authenticator does not match"
     UNCOVERED = "something follows the authenticator"
-    MALFORMED = "the message is cut short"
 
 
 class AuthenticationError(NetcontError):
@@ -71,12 +76,6 @@ class AuthenticationError(NetcontError):
         self.kind = kind
         self.failure = failure
         self.spi = spi
-
-
-class Buildable(Protocol):
-    """Any message of `messages`."""
-
-    def to_bytes(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class SecurityAssociation:
 
 
 def sign(
-    message: Buildable | bytes, kind: AuthenticationKind, association: SecurityAssociation
+    message: Message | bytes, kind: AuthenticationKind, association: SecurityAssociation
 ) -> bytes:
     """The message's bytes with the authentication extension at their end.
 
@@ -180,7 +179,7 @@ def digest(association: SecurityAssociation, data: bytes) -> bytes:
 def _extensions(data: bytes) -> list[tuple[int, int, int]]:
     """Type, first byte and end of every extension, up to one that is cut short."""
     found = []
-    offset = _FIXED_BYTES.get(data[0], len(data)) if data else 0
+    offset = _EXTENSIONS_AT.get(data[0], len(data)) if data else 0
     while offset + 1 < len(data):
         end = offset + 2 + data[offset + 1]
         if end > len(data):

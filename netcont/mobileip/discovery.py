@@ -2,7 +2,7 @@
 
 An Agent Advertisement is a Router Advertisement (RFC 1256) with a mobility agent extension
 (RFC 5944 section 2.1.1). The bytes here are those of the ICMP message, without its IP header; that
-the IP TTL is 1 (RFC 1256 section 5, RFC 5944 section 2.3) is for whoever reads the header to see.
+the IP TTL is 1 (RFC 5944 section 2.1) is for whoever reads the header to see.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ipaddress import IPv4Address
 from typing import Self
 
 from netcont.mobileip.errors import malformed, unbuildable
-from netcont.mobileip.extensions import FIRST_SKIPPABLE, Unknown
+from netcont.mobileip.extensions import FIRST_SKIPPABLE, MAX_EXTENSIONS, Unknown
 
 COMMON_TRAFFIC = 0
 """ICMP code of an agent that also routes for nodes that are not mobile (RFC 5944 section 2.1)."""
 MOBILE_TRAFFIC_ONLY = 16
 """ICMP code of an agent that does not (RFC 5944 section 2.1)."""
 
-_ENTRY_WORDS = 2  # RFC 1256 section 4.1
-_PADDING = 0  # RFC 5944 section 2.1.4
+_ENTRY_WORDS = 2  # RFC 1256 section 3
+_PADDING = 0  # RFC 5944 section 2.1.3
 _MOBILITY_AGENT = 16  # RFC 5944 section 2.1.1
 _PREFIX_LENGTHS = 19  # RFC 5944 section 2.1.2
 _CHALLENGE = 24  # RFC 4721 section 2
@@ -46,9 +46,9 @@ class AgentFlags(IntFlag):
     GRE_ENCAPSULATION = 0x0400
     RESERVED_R = 0x0200
     REVERSE_TUNNELING = 0x0100
-    UDP_TUNNELING = 0x0080  # RFC 3519 section 3.3
+    UDP_TUNNELING = 0x0080  # RFC 3519 section 3.4
     REVOCATION = 0x0040  # RFC 3543 section 3.1
-    REGIONAL_REGISTRATION = 0x0020  # RFC 4857 section 4
+    REGIONAL_REGISTRATION = 0x0020  # RFC 4857
 
     # The letters of the RFC.
     R = REGISTRATION_REQUIRED
@@ -66,7 +66,7 @@ class AgentFlags(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """An entry of the router list: an address and how much it is preferred (RFC 1256 section 4.1).
+    """An entry of the router list: an address and how much it is preferred (RFC 1256 section 3).
 
     prefix_length: of the router's subnet, if the sender told it (RFC 5944 section 2.1.2).
     """
@@ -185,7 +185,7 @@ class AgentSolicitation:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """What follows the first eight bytes is ignored (RFC 1256 section 5.1).
+        """What follows the first eight bytes is ignored (RFC 1256 section 4.2).
 
         Raises MessageError without a code.
         """
@@ -247,6 +247,8 @@ def _parse_extensions(data: bytes, offset: int, parts: _Parts) -> None:
         body = data[start:offset]
         if parser is None:
             parts.others.append(Unknown(kind, body))
+            if len(parts.others) > MAX_EXTENSIONS:
+                raise malformed(f"over {MAX_EXTENSIONS} extensions")
         elif kind in parts.seen:
             raise malformed(f"extension {kind} is there twice")
         else:

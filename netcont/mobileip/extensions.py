@@ -17,6 +17,8 @@ from netcont.mobileip.errors import malformed, unbuildable
 
 MAX_LENGTH = 255
 """Bytes of data that the length field can count (RFC 5944 section 1.9)."""
+MAX_EXTENSIONS = 64
+"""More than any use of the protocol needs: strangers' bytes may not cost unbounded work."""
 FIRST_SKIPPABLE = 128
 """Unknown extensions from this type on are skipped (RFC 5944 section 1.8)."""
 
@@ -150,6 +152,8 @@ def parse_extensions(
         offset = start + data[start - 1]
         if offset > end:
             raise malformed(f"extension {kind} is longer than the rest of the message", code)
+        if len(found) == MAX_EXTENSIONS:
+            raise malformed(f"over {MAX_EXTENSIONS} extensions", code)
         body = data[start:offset]
         found.append(Unknown(kind, body) if parser is None else parser(kind, body, code))
     return tuple(found)

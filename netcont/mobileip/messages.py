@@ -63,12 +63,13 @@ class RegistrationRequest:
     extensions: tuple[Extension, ...] = ()
 
     TYPE = 1
+    HEAD_BYTES = _REQUEST.size
 
     def to_bytes(self) -> bytes:
         """Raises MessageError if a value does not fit into its field."""
         try:
             head = _REQUEST.pack(
-                1,
+                self.TYPE,
                 self.flags,
                 self.lifetime_s,
                 int(self.home_address),
@@ -83,18 +84,7 @@ class RegistrationRequest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Raises MessageError with code 134 (70 for a foreign agent) if it is poorly formed."""
-        request = cls.head_from_bytes(data)
-        if len(data) == _REQUEST.size:
-            return request
-        return cls(
-            request.flags,
-            request.lifetime_s,
-            request.home_address,
-            request.home_agent,
-            request.care_of_address,
-            request.identification,
-            parse_extensions(data, _REQUEST.size, code=Code.HA_POORLY_FORMED_REQUEST),
-        )
+        return cls._of(data, with_extensions=True)
 
     @classmethod
     def head_from_bytes(cls, data: bytes) -> Self:
@@ -102,9 +92,16 @@ class RegistrationRequest:
 
         Raises MessageError if even this part is cut short.
         """
+        return cls._of(data, with_extensions=False)
+
+    @classmethod
+    def _of(cls, data: bytes, *, with_extensions: bool) -> Self:
         if len(data) < _REQUEST.size or data[0] != cls.TYPE:
             raise malformed(f"{len(data)} bytes are no Registration Request")
         _, bits, lifetime_s, home, agent, care_of, identification = _REQUEST.unpack_from(data)
+        extensions: tuple[Extension, ...] = ()
+        if with_extensions:
+            extensions = parse_extensions(data, _REQUEST.size, code=Code.HA_POORLY_FORMED_REQUEST)
         return cls(
             _FLAGS[bits],
             lifetime_s,
@@ -112,6 +109,7 @@ class RegistrationRequest:
             IPv4Address(agent),
             IPv4Address(care_of),
             identification,
+            extensions,
         )
 
 
@@ -130,12 +128,13 @@ class RegistrationReply:
     extensions: tuple[Extension, ...] = ()
 
     TYPE = 3
+    HEAD_BYTES = _REPLY.size
 
     def to_bytes(self) -> bytes:
         """Raises MessageError if a value does not fit into its field."""
         try:
             head = _REPLY.pack(
-                3,
+                self.TYPE,
                 self.code,
                 self.lifetime_s,
                 int(self.home_address),

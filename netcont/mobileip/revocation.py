@@ -37,6 +37,7 @@ class Revocation:
     extensions: tuple[Extension, ...] = ()
 
     TYPE = 7
+    HEAD_BYTES = _REVOCATION.size
 
     def to_bytes(self) -> bytes:
         """Raises MessageError if a value does not fit into its field."""
@@ -84,6 +85,7 @@ class RevocationAck:
     extensions: tuple[Extension, ...] = ()
 
     TYPE = 15
+    HEAD_BYTES = _ACK.size
 
     def to_bytes(self) -> bytes:
         """Raises MessageError if a value does not fit into its field."""

@@ -105,6 +105,7 @@ def test_reserved_bits_are_ignored() -> None:
         (sealed(BARE.to_bytes() + b"\x18"), "extension 24 is longer"),
         (sealed(BARE.to_bytes() + b"\x18\x02a"), "extension 24 is longer"),
         (sealed(BARE.to_bytes() + b"\x18\x00"), "challenge is empty"),
+        (sealed(BARE.to_bytes() + b"\xc8\x00" * 65), "over 64 extensions"),
         (sealed(BARE.to_bytes() + b"\x13\x01\x18"), "1 prefix lengths for 0 routers"),
         (sealed(BARE.to_bytes() + BARE.to_bytes()[8:]), "extension 16 is there twice"),
         (sealed(BARE.to_bytes()[:-4] + b"\x18\x01a"), "extension 16 is longer"),

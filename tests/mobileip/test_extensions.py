@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from netcont.mobileip.codes import Code
 from netcont.mobileip.errors import Blame, MessageError
 from netcont.mobileip.extensions import (
+    MAX_EXTENSIONS,
     Authentication,
     AuthenticationKind,
     Challenge,
@@ -83,6 +84,13 @@ def test_a_wrong_form_says_what_is_wrong(wire: str, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint) as caught:
         parse_extensions(bytes.fromhex(wire), code=Code.HA_POORLY_FORMED_REQUEST)
     assert caught.value.poorly_formed == ("unknown" not in complaint)
+
+
+def test_a_flood_of_extensions_is_cut_off() -> None:
+    allowed = Unknown(200, b"").to_bytes() * MAX_EXTENSIONS
+    assert len(parse_extensions(allowed)) == MAX_EXTENSIONS
+    with pytest.raises(MessageError, match="over 64 extensions"):
+        parse_extensions(allowed + Unknown(200, b"").to_bytes())
 
 
 @given(st.binary(max_size=600))
