@@ -1,1 +1,6 @@
-"""Mobile IP (RFC 5944) without I/O: bytes, time and random numbers come in, values go out."""
+"""Mobile IP (RFC 5944) without I/O: bytes, time and random numbers come in, values go out.
+
+On the wire: `messages` and `revocation` (UDP port 434), their `extensions`, `discovery` (ICMP),
+the `codes` of replies. Trust: `authentication` says who sent a message, `replay` with `ntp` that
+it is fresh. Bytes that follow no RFC raise MessageError (`errors`), which says whose fault they are.
+"""

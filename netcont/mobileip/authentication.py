@@ -15,6 +15,7 @@ from enum import Enum
 from netcont.errors import ConfigurationError, NetcontError
 from netcont.mobileip.errors import unbuildable
 from netcont.mobileip.extensions import (
+    MAX_EXTENSIONS,
     Authentication,
     AuthenticationKind,
     Extension,
@@ -177,10 +178,10 @@ def digest(association: SecurityAssociation, data: bytes) -> bytes:
 
 
 def _extensions(data: bytes) -> list[tuple[int, int, int]]:
-    """Type, first byte and end of every extension, up to one that is cut short."""
-    found = []
+    """Type, first byte and end of the extensions, as far as parse_extensions would follow them."""
+    found: list[tuple[int, int, int]] = []
     offset = _EXTENSIONS_AT.get(data[0], len(data)) if data else 0
-    while offset + 1 < len(data):
+    while offset + 1 < len(data) and len(found) < MAX_EXTENSIONS:
         end = offset + 2 + data[offset + 1]
         if end > len(data):
             break

@@ -232,7 +232,11 @@ class _Parts:
 
 def _parse_extensions(data: bytes, offset: int, parts: _Parts) -> None:
     end = len(data)
+    count = 0
     while offset < end:
+        count += 1
+        if count > MAX_EXTENSIONS:
+            raise malformed(f"over {MAX_EXTENSIONS} extensions")
         kind = data[offset]
         if kind == _PADDING:
             offset += 1
@@ -247,8 +251,6 @@ def _parse_extensions(data: bytes, offset: int, parts: _Parts) -> None:
         body = data[start:offset]
         if parser is None:
             parts.others.append(Unknown(kind, body))
-            if len(parts.others) > MAX_EXTENSIONS:
-                raise malformed(f"over {MAX_EXTENSIONS} extensions")
         elif kind in parts.seen:
             raise malformed(f"extension {kind} is there twice")
         else:

@@ -19,7 +19,13 @@ from netcont.mobileip.authentication import (
     verify,
 )
 from netcont.mobileip.errors import Blame, MessageError
-from netcont.mobileip.extensions import Authentication, AuthenticationKind, Nai, RevocationSupport
+from netcont.mobileip.extensions import (
+    MAX_EXTENSIONS,
+    Authentication,
+    AuthenticationKind,
+    Nai,
+    RevocationSupport,
+)
 from netcont.mobileip.messages import Message, parse
 
 from .wire import (
@@ -92,6 +98,11 @@ def test_each_failure_has_its_name() -> None:
     assert failure(REQUEST_SIGNED + Nai(b"a").to_bytes(), sealed=True) is Failure.UNCOVERED
     stranger = replace(MOBILE_HOME, spi=999)
     assert failure(sign(REQUEST, KIND, stranger)) is Failure.UNKNOWN_SPI
+
+
+def test_an_authenticator_behind_a_flood_of_extensions_is_not_looked_for() -> None:
+    flood = REQUEST.to_bytes() + b"\xc8\x00" * MAX_EXTENSIONS
+    assert failure(sign(flood, KIND, MOBILE_HOME)) is Failure.MISSING
 
 
 def test_a_key_holds_for_its_own_spi_kind_and_algorithm_only() -> None:
