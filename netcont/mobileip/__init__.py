@@ -2,5 +2,5 @@
 
 On the wire: `messages` and `revocation` (UDP port 434), their `extensions`, `discovery` (ICMP),
 the `codes` of replies. Trust: `authentication` says who sent a message, `replay` with `ntp` that
-it is fresh. Bytes that follow no RFC raise MessageError (`errors`), which says whose fault they are.
+it is fresh. What follows no RFC raises MessageError (`errors`), which says whose fault it is.
 """
