@@ -212,7 +212,7 @@ class ForeignAgent:
         if not error.poorly_formed or code is None:
             return Step(events=(dropped,))
         request = RegistrationRequest.head_from_bytes(data)
-        return Step[VisitorChange](events=(dropped,)) + self._deny(request, source, code)
+        return self._deny(request, source, code, dropped)
 
     # --- requests ------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class ForeignAgent:
             except AuthenticationError as error:
                 event = SecurityViolation(source, error.failure, request.home_address)
                 code = Code.FA_MOBILE_NODE_FAILED_AUTHENTICATION
-                return Step[VisitorChange](events=(event,)) + self._deny(request, source, code)
+                return self._deny(request, source, code, event)
         known = self._pending.find(request.home_address, request.identification)
         if known is not None and known.endpoint != source:
             return Step(events=(Dropped(source, "somebody else's request has this number"),))
@@ -254,7 +254,9 @@ class ForeignAgent:
             return True
         return len(self._visitors) + len(self._pending) < self.policy.max_visitors
 
-    def _deny(self, request: RegistrationRequest, to: Endpoint, code: Code) -> Step[VisitorChange]:
+    def _deny(
+        self, request: RegistrationRequest, to: Endpoint, code: Code, *events: Event
+    ) -> Step[VisitorChange]:
         """Refuse in the agent's own name; a lifetime that is too long is told the longest one."""
         lifetime_s = self.policy.max_lifetime_s if code is Code.FA_LIFETIME_TOO_LONG else 0
         reply = RegistrationReply(
@@ -262,8 +264,8 @@ class ForeignAgent:
         )
         key = self._nodes.first(request.home_address)
         data = reply.to_bytes() if key is None else sign(reply, _MOBILE_FOREIGN, key)
-        event = Denied(request.home_address, request.care_of_address, code)
-        return Step((Datagram(to, data),), events=(event,))
+        denied = Denied(request.home_address, request.care_of_address, code)
+        return Step((Datagram(to, data),), events=(*events, denied))
 
     # --- replies -------------------------------------------------------------------------------
 

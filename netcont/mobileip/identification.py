@@ -12,6 +12,7 @@ _LAST_LEAD_S = 5.0
 
 _MIDDLE = 0x8000_0000
 _WRAP = 1 << 64
+_COUNTS = 1 << 16
 
 
 class Identifications:
@@ -23,19 +24,22 @@ class Identifications:
     moves between sites. It then runs ahead by `lead_s`, up to what the agent tolerates.
     """
 
-    __slots__ = ("_accepted", "_last", "_nonce", "_style", "lead_s", "offset_s")
+    __slots__ = ("_accepted", "_count", "_last", "_nonce", "_style", "lead_s", "offset_s")
 
     def __init__(self, style: Replay) -> None:
         self._style = style
         self._last: int | None = None
         self._accepted: int | None = None
         self._nonce = 0
+        self._count = 0
         self.offset_s = 0.0
         self.lead_s = 0.0
 
     def next(self, now: float) -> int:
         """A new one for a request sent now."""
-        number = ntp.to_ntp(now + self.offset_s + self.lead_s)
+        # Replies are told apart by the low half, which repeats every second on a steady timer.
+        number = (ntp.to_ntp(now + self.offset_s + self.lead_s) + self._count) % _WRAP
+        self._count = (self._count + 1) % _COUNTS
         last = self._last
         if last is not None and not ntp.is_newer(number, last):
             number = (last + 1) % _WRAP

@@ -289,11 +289,13 @@ class MobileNode:
             return Step(events=(AgentLost(gone),))
         self._solicit_at = math.inf
         if move is Move.HOME:
-            return Step[None](events=(AgentFound(heard.agent, None),)) + self.detach(now)
+            found: NodeStep = Step(events=(AgentFound(heard.agent, None),))
+            return found + self.detach(now)
         if move is Move.RESTARTED:
             if self.current is not None:
                 self.current.start(now)
-            return Step[None](events=(AgentRestarted(heard.agent),)) + self._collect()
+            restarted: NodeStep = Step(events=(AgentRestarted(heard.agent),))
+            return restarted + self._collect()
         care_of = movement.care_of_address
         if care_of is None:
             return Step()
@@ -303,7 +305,8 @@ class MobileNode:
             max_lifetime_s=max(1, heard.advertisement.registration_lifetime_s),
             key=self._agent_keys.get(heard.agent),
         )
-        return Step[None](events=(AgentFound(heard.agent, care_of),)) + self.attach(attachment, now)
+        turned: NodeStep = Step(events=(AgentFound(heard.agent, care_of),))
+        return turned + self.attach(attachment, now)
 
     def _registration(self, attachment: Attachment) -> Registration:
         return Registration(self.identity, attachment, self._identifications, self.policy)
