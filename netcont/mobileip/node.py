@@ -10,6 +10,8 @@ them all. What is here is the table that joins them:
 | prepare             | goes on, with the S bit from now on   | begins, with the S bit         |
 | switch              | dropped: the next request replaces it | becomes current, without S bit |
 | abandon             | goes on, without the S bit            | deregisters                    |
+| share               | renews with the S bit from now on     | goes on                        |
+| hand over           | dropped, and nothing is sent          | dropped, and nothing is sent   |
 | come home, detach   | deregisters everything                | dropped                        |
 | agent restarted     | begins again                          | goes on                        |
 
@@ -18,7 +20,10 @@ still is where it was. The home agent then sends to both. `switch` is one messag
 arrives packets reach the new place already.
 
 A node without Mobile IP software is moved by its hosts: each foreign agent holds the node's key and
-uses this class with `Attachment.by_proxy`. Then nothing is discovered; places are given.
+uses this class with `Attachment.by_proxy`. Then nothing is discovered; places are given, and the
+two hosts' machines act together: before the destination calls `prepare`, the source calls `share`,
+lest its renewal end what is prepared; before the destination calls `switch`, the source calls
+`hand_over`, lest its renewal take the guest back.
 """
 
 from __future__ import annotations
@@ -137,6 +142,15 @@ class MobileNode:
             self.current.simultaneous = False
         self.ahead.leave(now)
         return self._collect()
+
+    def share(self, *, shared: bool = True) -> None:
+        """Another host binds another place for this node: renewals leave it alone (S bit)."""
+        if self.current is not None:
+            self.current.simultaneous = shared
+
+    def hand_over(self) -> None:
+        """Another host registers for this node from now on: say nothing more."""
+        self.current = self.ahead = None
 
     def detach(self, now: float) -> NodeStep:
         """Deregister every care-of address, as a node that is at home does (RFC 5944 3.6.1)."""

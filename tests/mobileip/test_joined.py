@@ -173,14 +173,15 @@ def test_sites_register_a_guest_that_knows_nothing_of_mobile_ip() -> None:
 
     network.step_taken((AGENT_A, PORT), at_a.attach(place_a, network.now))
     network.run(1)
-    # Before the pause: site B binds its care-of address beside that of A.
+    # Before the pause: site B binds its care-of address beside that of A, for as long as it takes.
+    at_a.share()
     network.step_taken((AGENT_B, PORT), at_b.prepare(place_b, network.now))
-    network.run(1)
+    network.run(500)
     assert [one.care_of_address for one in home.bindings_of(HOME)] == [AGENT_A, AGENT_B]
     assert all(one.foreign_agent == one.care_of_address for one in home.bindings_of(HOME))
     # At the switch: site A falls silent, site B sends one request.
     before = network.sent
-    network.leave(AGENT_A)
+    at_a.hand_over()
     network.step_taken((AGENT_B, PORT), at_b.switch(network.now))
     network.run(0.2)
     assert network.sent - before == 2, "a request and its reply"
