@@ -5,6 +5,11 @@ The stretched segment ends at B in a bridge of its own: it is never joined to B'
 one path per segment and no loop. Prepare: the extension stands. The guest's port leaves A's bridge
 at the pause, which makes A's bridge forget its MAC and flood to B; the announcement after the
 resume teaches the switches the new way.
+
+B's hypervisor is the segment's gateway at B (FHRP isolation, as data centre interconnects have
+it): it answers the guest's ARP for its gateway, hands what is for B to B at once, and passes all
+else on to the gateway at A. Without it, two hosts at B would talk to each other by way of A. What
+it says about the gateway goes into the guest's port only: A's hosts must never hear it.
 """
 
 from __future__ import annotations
@@ -15,21 +20,30 @@ from netcont.approach.base import STRETCH_BRIDGE, Context, announce_guest
 from netcont.errors import ConfigurationError
 from netcont.model.layout import Site
 from netcont.model.plan import (
+    MAIN_TABLE,
     AddBridge,
     AddFdb,
     AddNeighbour,
+    AddRoute,
+    AddRule,
     AddVlan,
     AddVxlan,
+    Announce,
     Change,
     Plan,
     SetBridgePort,
     SetMaster,
+    SetSysctl,
     SetUp,
 )
 from netcont.model.scenario import Phase
 
 VTEP = "nc-vx"
 ALL_MACS = "00:00:00:00:00:00"
+GATEWAY_AT_B_MAC = "02:6e:63:00:00:01"
+NEXT_HOP = "169.254.77.1"
+TABLE = 771
+PRIORITY = 772
 
 
 @dataclass(frozen=True)
@@ -43,17 +57,16 @@ class VlanExtension:
     def plan(self, phase: Phase, context: Context) -> Plan:
         """Raises ConfigurationError where the topology has no circuit."""
         if phase is Phase.PREPARE:
-            return Plan(_bridge_at_b(context) + self._trunk(context))
-        if phase is Phase.ANNOUNCE:
-            return Plan((announce_guest(context.layout, STRETCH_BRIDGE),))
-        return Plan()
+            link = _vlan_link(context)
+            return Plan(_bridge_at_b(context) + self._trunk(context) + _isolate(context, link))
+        return _plan(phase, context)
 
     def _trunk(self, context: Context) -> tuple[Change, ...]:
         layout, vlan_id = context.layout, context.scenario.vlan.vlan_id
         changes: list[Change] = []
         for site, bridge in ((layout.a, layout.a.bridge), (layout.b, STRETCH_BRIDGE)):
             circuit = _circuit(site)
-            link = f"nc-vlan{vlan_id}"
+            link = _vlan_link(context)
             changes += [
                 AddVlan(site.hypervisor, link, circuit, vlan_id),
                 SetMaster(site.hypervisor, link, bridge),
@@ -73,10 +86,9 @@ class VxlanExtension:
     def plan(self, phase: Phase, context: Context) -> Plan:
         """See the module's head."""
         if phase is Phase.PREPARE:
-            return Plan(_bridge_at_b(context) + self._vteps(context))
-        if phase is Phase.ANNOUNCE:
-            return Plan((announce_guest(context.layout, STRETCH_BRIDGE),))
-        return Plan()
+            gateway = _isolate(context, VTEP) if context.scenario.vxlan.arp_suppression else ()
+            return Plan(_bridge_at_b(context) + self._vteps(context) + gateway)
+        return _plan(phase, context)
 
     def _vteps(self, context: Context) -> tuple[Change, ...]:
         layout, vxlan = context.layout, context.scenario.vxlan
@@ -98,20 +110,66 @@ class VxlanExtension:
                 SetMaster(here.hypervisor, VTEP, bridge),
                 SetUp(here.hypervisor, VTEP),
             ]
-        if vxlan.arp_suppression:
-            changes += [
-                SetBridgePort(b.hypervisor, VTEP, neigh_suppress=True),
-                AddNeighbour(b.hypervisor, STRETCH_BRIDGE, a.gateway_address, a.gateway_mac),
-            ]
         return tuple(changes)
+
+
+def _plan(phase: Phase, context: Context) -> Plan:
+    """What all extensions do once they stand."""
+    layout = context.layout
+    b, guest = layout.b, layout.guest
+    if phase is Phase.SWITCH:
+        return Plan(
+            (
+                AddRoute(b.hypervisor, f"{guest.address}/32", link=STRETCH_BRIDGE),
+                AddRoute(b.gateway, f"{guest.address}/32", via=b.hypervisor_address),
+            )
+        )
+    if phase is Phase.RESUME:
+        gateway = layout.a.gateway_address
+        return Plan(
+            (
+                # Releases what has waited for the guest here; no frame would say so to its sender.
+                AddNeighbour(b.hypervisor, STRETCH_BRIDGE, guest.address, guest.mac),
+                Announce(b.hypervisor, b.guest_port, gateway, GATEWAY_AT_B_MAC),
+            )
+        )
+    if phase is Phase.ANNOUNCE:
+        return Plan((announce_guest(layout, STRETCH_BRIDGE),))
+    return Plan()
 
 
 def _bridge_at_b(context: Context) -> tuple[Change, ...]:
     b = context.layout.b
+    mtu_bytes = context.layout.mtu_bytes
     return (
-        AddBridge(b.hypervisor, STRETCH_BRIDGE, context.layout.mtu_bytes),
+        AddBridge(b.hypervisor, STRETCH_BRIDGE, mtu_bytes, mac=GATEWAY_AT_B_MAC),
         SetUp(b.hypervisor, STRETCH_BRIDGE),
     )
+
+
+def _isolate(context: Context, link: str) -> tuple[Change, ...]:
+    """B's hypervisor is the guest's gateway; link, which leads to A, hears nothing of it."""
+    a, b, guest = context.layout.a, context.layout.b, context.layout.guest
+    node, source = b.hypervisor, f"{guest.address}/32"
+    return (
+        SetSysctl(node, "net.ipv4.ip_forward", "1"),
+        SetSysctl(node, f"net.ipv4.conf.{STRETCH_BRIDGE}.rp_filter", "0"),
+        SetSysctl(node, f"net.ipv4.conf.{STRETCH_BRIDGE}.send_redirects", "0"),
+        SetSysctl(node, "net.ipv4.conf.all.send_redirects", "0"),
+        SetSysctl(b.gateway, f"net.ipv4.conf.{b.gateway_lan}.send_redirects", "0"),
+        SetBridgePort(node, link, neigh_suppress=True),
+        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, GATEWAY_AT_B_MAC),
+        # The true gateway has another name here, since its own is taken by the line above.
+        AddNeighbour(node, STRETCH_BRIDGE, NEXT_HOP, a.gateway_mac),
+        AddRoute(node, f"{NEXT_HOP}/32", link=STRETCH_BRIDGE),
+        AddRoute(node, "default", via=NEXT_HOP, link=STRETCH_BRIDGE, table=TABLE),
+        AddRule(node, PRIORITY, source, MAIN_TABLE, destination=b.prefix),
+        AddRule(node, PRIORITY + 1, source, TABLE),
+    )
+
+
+def _vlan_link(context: Context) -> str:
+    return f"nc-vlan{context.scenario.vlan.vlan_id}"
 
 
 def _circuit(site: Site) -> str:

@@ -41,9 +41,13 @@ def announce(node: Namespace, change: Announce) -> None:
     try:
         with node.entered():
             outlet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        outlet.bind((change.link, 0))
-        for frame in frames:
-            outlet.send(frame)
+        try:
+            outlet.bind((change.link, 0))
+            for frame in frames:
+                outlet.send(frame)
+        except OSError:
+            outlet.close()
+            raise
     except OSError as error:
         raise KernelError(
             f"{node.name}: announce {change.address} on {change.link}: {error.strerror}",

@@ -219,6 +219,7 @@ def _add_bridge(change: changes.AddBridge, node: Namespace) -> None:
         br_mcast_snooping=0,
         **({} if change.learning else {"br_ageing_time": 0}),
         **({"mtu": change.mtu_bytes} if change.mtu_bytes else {}),
+        **({"address": change.mac} if change.mac else {}),
     )
     node.forget(change.name)
 
@@ -291,7 +292,7 @@ def _del_address(change: changes.DelAddress, node: Namespace) -> None:
 
 @_on(changes.AddRoute)
 def _add_route(change: changes.AddRoute, node: Namespace) -> None:
-    node.route.route("add", **_route_fields(change, node))
+    node.route.route("replace" if change.replace else "add", **_route_fields(change, node))
 
 
 @_on(changes.DelRoute)

@@ -142,6 +142,10 @@ class Namespace:
         self._indices[link] = found[0]
         return int(found[0])
 
+    def link_mac(self, link: str) -> str:
+        """The link's own MAC. Raises KernelError."""
+        return str(self.route.link("get", index=self.index(link))[0].get("address"))
+
     def forget(self, link: str) -> None:
         """The link was removed, added or moved: its index must be asked for again."""
         self._indices.pop(link, None)

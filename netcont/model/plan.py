@@ -71,16 +71,19 @@ class AddTunnel(AddLink):
 
 @dataclass(frozen=True)
 class AddBridge(AddLink):
-    """A bridge without spanning tree. learning False: a hub, that floods every frame."""
+    """A bridge without spanning tree. learning False: a hub, that floods every frame. mac None:
+    the kernel's choice."""
 
     mtu_bytes: int | None = None
     learning: bool = True
+    mac: str | None = None
 
     def commands(self) -> tuple[str, ...]:
         ageing = "" if self.learning else " ageing_time 0"
+        mac = f" address {self.mac}" if self.mac else ""
         mtu = f" mtu {self.mtu_bytes}" if self.mtu_bytes else ""
         return (
-            f"ip link add {self.name}{mtu} type bridge"
+            f"ip link add {self.name}{mac}{mtu} type bridge"
             f" stp_state 0 forward_delay 0 mcast_snooping 0{ageing}",
         )
 
@@ -193,18 +196,22 @@ MAIN_TABLE = 254
 
 @dataclass(frozen=True)
 class AddRoute(Change):
-    """A route to destination (a prefix, or "default") by a gateway or straight through a link."""
+    """A route to destination (a prefix, or "default") by a gateway or straight through a link.
+
+    replace: instead of another one of netcont's that is there, in one step.
+    """
 
     destination: str
     via: str | None = None
     link: str | None = None
     table: int = MAIN_TABLE
+    replace: bool = False
 
     def undo(self) -> Change:
         return DelRoute(self.node, self.destination, self.via, self.link, self.table)
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip route add {_route(self)}",)
+        return (f"ip route {'replace' if self.replace else 'add'} {_route(self)}",)
 
 
 @dataclass(frozen=True)

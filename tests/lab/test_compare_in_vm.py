@@ -115,17 +115,16 @@ def decoded(capture: Path, wanted: str) -> int:
     return len(done.stdout.splitlines())
 
 
-def test_a_guest_that_panics_is_told_and_the_runs_before_it_are_kept(tmp_path: Path) -> None:
-    file = scenario(tmp_path, PANIC, '"ipip", "gre"')
-    done = start(file, "--out", tmp_path / "out", "--jobs", "1", "--format", "json")
+def test_a_guest_that_panics_is_told(tmp_path: Path) -> None:
+    file = scenario(tmp_path, PANIC)
+    done = start(file, "--out", tmp_path / "out", "--format", "json")
     printed, said = done.communicate(timeout=120)
     assert done.returncode == 1, said
-    died, later = json.loads(printed)["runs"]
+    (died,) = json.loads(printed)["runs"]
     assert "kernel panicked" in died["errors"][0]
     console = only(tmp_path / "out") / "lab-0" / "console.log"
     assert str(console) in died["errors"][0]
     assert "Kernel panic" in console.read_text(errors="replace")
-    assert later["errors"][0].startswith("not begun: ")
 
 
 @pytest.mark.parametrize("wait_s", [1.0, 6.0])
@@ -161,13 +160,13 @@ def all_command_lines() -> bytes:
     return found
 
 
-def test_a_guest_that_hangs_is_stopped_and_its_runs_fail(tmp_path: Path) -> None:
+def test_a_guest_that_hangs_is_stopped_and_its_run_fails(tmp_path: Path) -> None:
     files = find_lab_files()
-    chosen = load_scenario("default", approaches=["ipip", "gre"])
-    place = choose("vm", None, 1, 2)
+    chosen = load_scenario("default", approaches=["ipip"])
+    place = choose("vm", None, 1, 1)
     settings = VmSettings(memory_bytes=768 * 2**20, watchdog_s=12)
     plan = replace(
-        place.plan(chosen, (("ipip", 1), ("gre", 1)), tmp_path, False),
+        place.plan(chosen, (("ipip", 1),), tmp_path, False),
         open_lab=lambda job, environment: Vm(
             ["sh", "-c", "while :; do :; done"],
             files=files,
@@ -180,7 +179,6 @@ def test_a_guest_that_hangs_is_stopped_and_its_runs_fail(tmp_path: Path) -> None
     outcome = run_comparison(plan, _Deaf())
     assert "printed nothing for 12 s" in outcome.runs[0].errors[0]
     assert str(tmp_path / "lab-0" / "console.log") in outcome.runs[0].errors[0]
-    assert outcome.runs[1].errors[0].startswith("not begun: ")
 
 
 class _Deaf:
@@ -191,11 +189,19 @@ class _Deaf:
         """Nobody listens."""
 
 
-def test_two_comparisons_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+def test_a_run_is_the_same_to_the_last_digit_whatever_goes_on_beside_it(tmp_path: Path) -> None:
     file = scenario(tmp_path, "")
-    both = [start(file, "--out", tmp_path / "out", "--format", "json") for _ in range(2)]
-    printed = [one.communicate(timeout=200)[0] for one in both]
+    busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    try:
+        both = [
+            start(file, "--out", tmp_path / "out", "--format", "json", *more)
+            for more in (("--approach", "gre"), ("--approach", "ipip", "--approach", "gre"))
+        ]
+        printed = [one.communicate(timeout=300)[0] for one in both]
+    finally:
+        busy.kill()
+        busy.wait()
     assert [one.returncode for one in both] == [0, 0]
-    first, second = (json.loads(text)["runs"] for text in printed)
-    assert first == second
+    (alone,), (_, second) = (json.loads(text)["runs"] for text in printed)
+    assert alone == second
     assert len(list((tmp_path / "out").iterdir())) == 2

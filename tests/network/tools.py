@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ def shown(node: Namespace, *command: str) -> Any:
 
 
 @contextmanager
-def recording(node: Namespace, link: str, pcap: Path, *options: str) -> Iterator[None]:
-    """tcpdump records on link within the block."""
+def recording(
+    node: Namespace, link: str, pcap: Path, *options: str, at_least: int = 0
+) -> Iterator[None]:
+    """tcpdump records on link within the block, and goes on until it has so many packets."""
     entered = ["nsenter", f"--net=/proc/{node.pid}/ns/net", "--"]
     # Each frame at once: what waits in the kernel when tcpdump is told to end would be lost.
     record = ["tcpdump", "-Z", "root", "-n", "-U", "--immediate-mode", "-s", "256"]
@@ -45,9 +48,23 @@ def recording(node: Namespace, link: str, pcap: Path, *options: str) -> Iterator
                 assert line, f"tcpdump ended: {said}"
                 said += line
             yield
+            # Long: while tcpdump still reads its own pages from the host, virtual time jumps.
+            deadline_s = time.monotonic() + 600
+            while recorded(pcap) < at_least and time.monotonic() < deadline_s:
+                time.sleep(0.05)
         finally:
             process.terminate()
             process.stderr.read()
+
+
+def recorded(pcap: Path) -> int:
+    """How many packets are whole in a file that tcpdump may still be writing."""
+    data = pcap.read_bytes()
+    count, at = 0, 24
+    while at + 16 <= len(data):
+        at += 16 + int.from_bytes(data[at + 8 : at + 12], "little")
+        count += at <= len(data)
+    return count
 
 
 @dataclass(frozen=True)
