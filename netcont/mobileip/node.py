@@ -240,6 +240,10 @@ class MobileNode:
             step += self._not_beside(now)
         return step
 
+    def waits_for(self, reply: RegistrationReply) -> bool:
+        """Whether a reply belongs to a request that is pending, authentic or not."""
+        return self._waiting_for(reply) is not None
+
     def _waiting_for(self, reply: RegistrationReply) -> Registration | None:
         if reply.home_address != self.identity.home_address:
             return None
