@@ -232,7 +232,8 @@ class Registration:
                 authenticated,
             )
         )
-        if authenticated:
+        # Anybody can have the home agent deny a forgery (131), with numbers of his choice.
+        if authenticated and reply.code != Code.HA_MOBILE_NODE_FAILED_AUTHENTICATION:
             number = self.pending.identification
             self._identifications.answered(number, reply.identification, accepted=False)
         if authenticated and reply.code == Code.HA_IDENTIFICATION_MISMATCH:
