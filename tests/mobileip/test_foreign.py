@@ -337,3 +337,40 @@ def test_a_challenge_behind_the_authenticator_stays_behind() -> None:
     agent = foreign_agent()
     data = request() + Challenge(b"not for the home agent").to_bytes()
     assert agent.receive(data, NODE_A, NOW).replies == (Datagram(HOME_END, request()),)
+
+
+def test_a_reply_with_something_behind_the_agents_authenticator_is_not_believed() -> None:
+    agent, home = foreign_agent(signed=True), home_agent(signed=True)
+    (relayed,) = agent.receive(request(), NODE_A, NOW).replies
+    (answer,) = home.receive(relayed.data, (AGENT_A, PORT), NOW).replies
+    tail = Challenge(b"from somebody else").to_bytes()
+    assert agent.receive(answer.data + tail, HOME_END, NOW).changes == ()
+    assert len(agent.receive(answer.data, HOME_END, NOW).changes) == 1
+
+
+def test_another_home_agent_cannot_revoke_a_visit() -> None:
+    agent, home = foreign_agent(signed=True), home_agent(signed=True)
+    agent.add_home_agent(AGENT_B, [AGENT_KEY])
+    (relayed,) = agent.receive(request(), NODE_A, NOW).replies
+    (answer,) = home.receive(relayed.data, (AGENT_A, PORT), NOW).replies
+    agent.receive(answer.data, HOME_END, NOW)
+    (revocation,) = home.revoke(HOME, NOW + 1).replies
+    assert agent.receive(revocation.data, (AGENT_B, PORT), NOW + 1).changes == ()
+    assert len(agent.receive(revocation.data, HOME_END, NOW + 1).changes) == 1
+
+
+def test_one_source_gets_its_share_of_the_list_and_no_more() -> None:
+    agent = foreign_agent(policy=ForeignPolicy(max_pending_from_source=3))
+    for number in range(5):
+        agent.receive(request(home=IPv4Address(int(HOME) + number)), STRANGER, NOW)
+    assert agent.pending == 3
+    later = request(NOW + 0.5)
+    assert agent.receive(later, NODE_A, NOW).replies[0].to == HOME_END
+
+
+def test_ending_another_care_of_address_leaves_the_visitor_here() -> None:
+    agent = foreign_agent()
+    visited(agent)
+    agent.receive(request(NOW + 0.5, care_of=AGENT_B, lifetime_s=0), NODE_A, NOW + 0.5)
+    step = agent.receive(reply_to(NOW + 0.5, lifetime_s=0), HOME_END, NOW + 0.5)
+    assert (step.changes, len(agent)) == ((), 1)

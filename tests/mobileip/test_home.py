@@ -24,6 +24,7 @@ from netcont.mobileip.home import HomeAgent
 from netcont.mobileip.messages import Flags, RegistrationReply
 from netcont.mobileip.policy import HomePolicy, ReverseTunnel
 from netcont.mobileip.replay import Replay
+from netcont.mobileip.revocation import Revocation
 
 from .machines import (
     AGENT_A,
@@ -287,10 +288,11 @@ def test_a_binding_expires_at_its_second_and_not_before() -> None:
     assert change.why is Removal.EXPIRED
 
 
-def test_any_message_first_ends_what_has_expired() -> None:
+@pytest.mark.parametrize("later_s", [10, 20])
+def test_any_message_first_ends_what_has_expired(later_s: int) -> None:
     agent = home_agent()
     agent.receive(request(lifetime_s=10), SOURCE, NOW)
-    step = agent.receive(request(NOW + 20), SOURCE, NOW + 20)
+    step = agent.receive(request(NOW + later_s), SOURCE, NOW + later_s)
     assert [type(change) for change in step.changes] == [BindingRemoved, BindingAdded]
 
 
@@ -430,6 +432,27 @@ def test_a_node_that_is_served_no_more_loses_everything() -> None:
     (change,) = agent.remove_node(HOME).changes
     assert isinstance(change, BindingRemoved)
     assert agent.snapshot() == home_agent().snapshot()
+
+
+@pytest.mark.parametrize(
+    ("source", "identifier", "gone"),
+    [
+        pytest.param(AGENT_A, int(NOW), True, id="the agent itself"),
+        pytest.param(AGENT_A, int(NOW) - 1, False, id="from before the registration"),
+        pytest.param(AGENT_B, int(NOW), False, id="another agent with a key"),
+    ],
+)
+def test_only_the_agent_of_a_binding_revokes_it(
+    source: IPv4Address, identifier: int, gone: bool
+) -> None:
+    agent = home_agent(signed=True)
+    stamped = request() + RevocationSupport(int(NOW)).to_bytes()
+    agent.receive(sign(stamped, FOREIGN_HOME, AGENT_KEY), SOURCE, NOW)
+    revocation = Revocation(HOME, HOME_AGENT, AGENT_A, identifier)
+    data = sign(revocation, FOREIGN_HOME, AGENT_KEY)
+    step = agent.receive(data, (source, 434), NOW + 1)
+    assert len(step.changes) == gone
+    assert len(step.replies) == 1
 
 
 def test_the_table_of_effects_covers_everything_that_can_be() -> None:

@@ -9,7 +9,7 @@ import pytest
 from netcont.errors import ConfigurationError
 from netcont.mobileip import ntp
 from netcont.mobileip.attachment import Attachment
-from netcont.mobileip.authentication import Failure, sign
+from netcont.mobileip.authentication import Failure, SecurityAssociation, sign
 from netcont.mobileip.codes import Code
 from netcont.mobileip.events import (
     Denied,
@@ -21,6 +21,7 @@ from netcont.mobileip.events import (
     SecurityViolation,
     Unanswered,
 )
+from netcont.mobileip.extensions import AuthenticationKind
 from netcont.mobileip.messages import PORT, Flags, RegistrationReply, RegistrationRequest
 from netcont.mobileip.node import MobileNode, NodeStep
 from netcont.mobileip.policy import HomePolicy, NodePolicy
@@ -29,6 +30,7 @@ from netcont.mobileip.registration import TABLE, Action, Input, State
 from .machines import (
     AGENT_A,
     AGENT_B,
+    AGENT_KEY,
     HOME,
     HOME_AGENT,
     KEY,
@@ -37,8 +39,10 @@ from .machines import (
     NOW,
     OTHER_KEY,
     STRANGER,
+    VISIT_KEY,
     home_agent,
     node,
+    unsigned,
 )
 
 AT_A = Attachment.through(AGENT_A, AGENT_A)
@@ -369,3 +373,54 @@ def test_an_address_is_not_taken_for_another() -> None:
     other = RegistrationReply(0, 300, IPv4Address("10.0.0.60"), HOME_AGENT, request.identification)
     step = one.receive(sign(other, MOBILE_HOME, KEY), SOURCE, NOW)
     assert isinstance(step.events[0], Dropped)
+
+
+def test_an_acceptance_without_a_lifetime_is_none() -> None:
+    one = node()
+    request = sent(one.attach(AT_A, NOW))
+    one.receive(answer(request, 0, 0), SOURCE, NOW)
+    assert not one.registered
+    assert one.next_deadline() == NOW + 1
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "key"),
+    [
+        pytest.param(
+            Attachment.through(AGENT_A, AGENT_A, key=VISIT_KEY),
+            AuthenticationKind.MOBILE_FOREIGN,
+            VISIT_KEY,
+            id="the foreign agent",
+        ),
+        pytest.param(
+            Attachment.by_proxy(AGENT_A, HOME_AGENT, AGENT_KEY),
+            AuthenticationKind.FOREIGN_HOME,
+            AGENT_KEY,
+            id="a proxy's home agent",
+        ),
+    ],
+)
+def test_every_key_that_there_is_must_sign_the_reply(
+    place: Attachment, kind: AuthenticationKind, key: SecurityAssociation
+) -> None:
+    one = node()
+    reply = answer(sent(one.attach(place, NOW)))
+    step = one.receive(reply, SOURCE, NOW)
+    assert step.events == (SecurityViolation(SOURCE, Failure.MISSING, HOME),)
+    assert not one.registered
+    one.receive(sign(reply, kind, key), SOURCE, NOW)
+    assert one.registered
+
+
+def test_a_forgery_that_the_home_agent_denied_does_not_spoil_the_nonce() -> None:
+    agent, one = home_agent(key=NONCE_KEY), node(key=NONCE_KEY)
+    step = one.attach(AT_A, NOW)
+    (denial,) = agent.receive(step.replies[0].data, SOURCE, NOW).replies
+    step = one.receive(denial.data, SOURCE, NOW)
+    asked = RegistrationRequest.from_bytes(step.replies[0].data)
+    number = (0xBAD << 32) | (asked.identification & 0xFFFF_FFFF)
+    forged = unsigned(identification=number).to_bytes()
+    (oracle,) = agent.receive(forged, STRANGER, NOW).replies
+    assert one.receive(oracle.data, STRANGER, NOW).replies == ()
+    again = sent(one.tick(NOW + 1))
+    assert again.identification >> 32 == asked.identification >> 32
