@@ -13,6 +13,7 @@ from netcont.approach.composed import Composed
 from netcont.approach.controls import Blackhole, Readdress
 from netcont.approach.ddns import Ddns
 from netcont.approach.extension import VlanExtension, VxlanExtension
+from netcont.approach.mobileip import MobileIp
 from netcont.approach.suited import DEFAULT_APPROACHES, default_approaches, require_suited
 from netcont.approach.tunnel import IpTunnel
 from netcont.errors import ConfigurationError
@@ -38,6 +39,9 @@ APPROACHES: Mapping[str, Approach] = MappingProxyType(
         "gre": IpTunnel("gre"),
         "vlan": VlanExtension(),
         "vxlan": VxlanExtension(),
+        "mobileip": MobileIp("mobileip"),
+        "mobileip-plain": MobileIp("mobileip-plain", prepared=False),
+        "mobileip-colocated": MobileIp("mobileip-colocated", prepared=False, colocated=True),
     }
 )
 

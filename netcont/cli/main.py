@@ -31,6 +31,7 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
+    "agent": Entry("netcont.cli.agent:agent", "Mobile IP's daemons (RFC 5944)."),
     "compare": Entry(
         "netcont.cli.compare:compare", "Move a server under each approach; show what breaks."
     ),

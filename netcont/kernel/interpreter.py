@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from netcont.errors import KernelError
+from netcont.errors import KernelError, NetcontError
+from netcont.kernel.agent_control import ask
 from netcont.kernel.announcer import announce
 from netcont.kernel.nameserver import update_record
 from netcont.kernel.namespace import Namespace
@@ -28,6 +29,8 @@ GRE_KEY_FLAG = 0x2000  # the K bit, RFC 2890 §2
 NUD_PERMANENT = 0x80
 NTF_SELF = 0x02
 NTF_PROXY = 0x08
+
+_AGENT_LIMIT_S = 30.0
 
 
 class Journal(Protocol):
@@ -398,3 +401,24 @@ def _announce(change: changes.Announce, node: Namespace) -> None:
 @_on(changes.UpdateRecord)
 def _update_record(change: changes.UpdateRecord, node: Namespace) -> None:
     update_record(node, change)
+
+
+@_on(changes.Register)
+def _register(change: changes.Register, node: Namespace) -> None:
+    _ask_agent(node, change, "prepare" if change.ahead else "register", wait=change.wait)
+
+
+@_on(changes.Leave)
+def _leave(change: changes.Leave, node: Namespace) -> None:
+    _ask_agent(node, change, "leave", wait=False)
+
+
+def _ask_agent(
+    node: Namespace, change: changes.Register | changes.Leave, do: str, *, wait: bool
+) -> None:
+    request = {"do": do, "home_address": change.home_address, "wait": wait}
+    try:
+        with node.entered():
+            ask(change.control, request, _AGENT_LIMIT_S)
+    except NetcontError as error:
+        raise KernelError(f"{node.name}: {error.message}", remedy=error.remedy) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from netcont.approach import Approach, Context, find, require_suited
 from netcont.kernel.namespace import Namespace
+from netcont.lab.agents import agents
 from netcont.lab.capture import FrameCapture
 from netcont.lab.clients.findings import Findings
 from netcont.lab.clients.forked import fork
@@ -120,6 +121,9 @@ class _Run:
             stack.enter_context(nameservers(names, guest.address, nodes, scratch))
             running = stack.enter_context(
                 running_guest(self._scenario, self._layout, nodes, self._control, scratch, seed)
+            )
+            stack.enter_context(
+                agents(self._settings.approach, self._context, nodes, running, scratch)
             )
             begin_s = next_begin_s(time.monotonic())
             clients = self._start_clients(begin_s)

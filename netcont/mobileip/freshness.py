@@ -59,6 +59,10 @@ class Freshness:
         self._last.pop(home, None)
         self._nonces.pop(home, None)
 
+    def of(self, home: int) -> tuple[int | None, int | None]:
+        """The last identification of a node, and its nonce."""
+        return self._last.get(home), self._nonces.get(home)
+
     def snapshot(self) -> tuple[Numbers, Numbers]:
         """The last identifications, and the nonces."""
         return _listed(self._last), _listed(self._nonces)

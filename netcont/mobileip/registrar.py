@@ -38,6 +38,7 @@ class Registrar:
         self.policy = policy or NodePolicy()
         self._home_agent_keys = dict(home_agent_keys or {})
         self._guests: dict[int, MobileNode] = {}
+        self._policies: dict[int, NodePolicy] = {}
         self._deadlines: Deadlines[int] = Deadlines()
 
     def __len__(self) -> int:
@@ -49,6 +50,10 @@ class Registrar:
     def guest(self, home_address: IPv4Address) -> MobileNode | None:
         """The machine of a guest; None for one that is not served here."""
         return self._guests.get(int(home_address))
+
+    def admit(self, home_address: IPv4Address, policy: NodePolicy) -> None:
+        """A guest that may come has a policy of its own."""
+        self._policies[int(home_address)] = policy
 
     # --- the guests' moves ---------------------------------------------------------------------
 
@@ -77,6 +82,17 @@ class Registrar:
         """A guest will not come after all: end what was prepared."""
         guest = self.guest(home_address)
         return Step() if guest is None else self._acted(guest, guest.abandon(now))
+
+    def leave(self, home_address: IPv4Address, now: float) -> NodeStep:
+        """A guest will not come, or is elsewhere by now: end what was bound from here, only."""
+        guest = self.guest(home_address)
+        if guest is None:
+            return Step()
+        step = guest.abandon(now)
+        if guest.current is not None:
+            guest.current.leave(now)
+            step += guest.tick(now)
+        return self._acted(guest, step)
 
     def dismiss(self, home_address: IPv4Address, now: float) -> NodeStep:
         """A guest is at home, or has ended: end all its bindings."""
@@ -121,7 +137,9 @@ class Registrar:
         home = int(identity.home_address)
         guest = self._guests.get(home)
         if guest is None or guest.identity != identity:
-            guest = self._guests[home] = MobileNode(identity, policy=self.policy)
+            guest = self._guests[home] = MobileNode(
+                identity, policy=self._policies.get(home, self.policy)
+            )
         return guest
 
     def _place(self, identity: Identity) -> Attachment:

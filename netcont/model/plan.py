@@ -448,6 +448,39 @@ class UpdateRecord(Change):
 
 
 @dataclass(frozen=True)
+class Leave(Change):
+    """Mobile IP: what Register with the same fields registered is ended."""
+
+    control: str
+    home_address: str
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"netcont agent leave {self.home_address} --control {self.control}",)
+
+
+@dataclass(frozen=True)
+class Register(Change):
+    """Mobile IP: the foreign agent on this node registers a guest with its home agent.
+
+    control: the agent's socket. ahead: beside the guest's present place, which goes on. wait: until
+    the home agent has agreed; else the request is only sent.
+    """
+
+    control: str
+    home_address: str
+    ahead: bool
+    wait: bool
+
+    def undo(self) -> Change:
+        return Leave(self.node, self.control, self.home_address)
+
+    def commands(self) -> tuple[str, ...]:
+        verb = "prepare" if self.ahead else "register"
+        no_wait = "" if self.wait else " --no-wait"
+        return (f"netcont agent {verb} {self.home_address} --control {self.control}{no_wait}",)
+
+
+@dataclass(frozen=True)
 class Plan:
     """Changes in the order in which they are applied."""
 

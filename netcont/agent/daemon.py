@@ -1,0 +1,247 @@
+"""An agent at work: sockets, clock, signals and the control socket around a role.
+
+One thread, one loop. A message is answered after what it changed is in the file and in the kernel.
+SIGTERM and SIGINT end it cleanly, SIGHUP has it read its settings again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from netcont.agent import control
+from netcont.agent.foreign import ForeignDaemon
+from netcont.agent.home import HomeDaemon
+from netcont.agent.node import NodeDaemon
+from netcont.agent.notify import notify
+from netcont.agent.reporter import Reporter
+from netcont.agent.role import Out, Role
+from netcont.agent.settings import ForeignSettings, HomeSettings, NodeSettings, Settings
+from netcont.agent.store import Store
+from netcont.agent.wires import Wires
+from netcont.errors import ConfigurationError, NetcontError
+from netcont.kernel.namespace import Namespace
+from netcont.mobileip.events import Deregistered, Event, Registered, RegistrationLost
+
+Say = Callable[[str, str], None]
+Read = Callable[[], Settings]
+
+_WAIT_LIMIT_S = 60.0
+
+
+def run_agent(settings: Settings, node: Namespace, say: Say, *, again: Read | None = None) -> None:
+    """Serves until a signal ends it. again: reads the settings anew, for SIGHUP.
+
+    The calling process must be in node's namespace. Raises ConfigurationError if it cannot begin.
+    """
+    asyncio.run(_serve(settings, node, say, again))
+
+
+def role_of(settings: Settings, node: Namespace, store: Store) -> Role:
+    """The daemon that such settings are for."""
+    match settings:
+        case HomeSettings():
+            return HomeDaemon(settings, node, store)
+        case ForeignSettings():
+            return ForeignDaemon(settings, node, store)
+        case NodeSettings():
+            return NodeDaemon(settings, node, store)
+
+
+async def _serve(settings: Settings, node: Namespace, say: Say, again: Read | None) -> None:
+    with _Agent(settings, node, say, again) as agent:
+        await agent.ended.wait()
+
+
+class _Agent:
+    def __init__(self, settings: Settings, node: Namespace, say: Say, again: Read | None) -> None:
+        self.ended = asyncio.Event()
+        self._settings = settings
+        self._node = node
+        self._say = say
+        self._again = again
+        self._reporter = Reporter(say)
+        self._resources = contextlib.ExitStack()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: dict[int, list[asyncio.Future[str]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._began_s = time.monotonic()
+        # Unix time that never jumps: lifetimes count on it.
+        self._offset_s = time.time() - time.monotonic()
+
+    def __enter__(self) -> _Agent:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        try:
+            self._store = Store(settings.state)
+            self._resources.callback(self._store.close)
+            self._wires = Wires(
+                settings.address,
+                settings.link,
+                everywhere=isinstance(settings, NodeSettings),
+                icmp=settings.advertises,
+            )
+            self._resources.callback(self._wires.close)
+            inlet = control.listen(settings.control)
+            self._resources.callback(control.remove, settings.control)
+            self._resources.callback(inlet.close)
+            self._role = role_of(settings, self._node, self._store)
+            self._out(self._role.start(self._now()))
+            self._watch(loop, self._wires.udp, self._hear)
+            self._watch(loop, self._wires.news, self._news)
+            if self._wires.icmp is not None:
+                self._watch(loop, self._wires.icmp, self._hear_icmp)
+            self._watch(loop, inlet, lambda: self._accept(inlet))
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(signum, self.ended.set)
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+        except BaseException:
+            self._resources.close()
+            raise
+        self._say("info", f"ready role={self._role.status(self._now())['role']}")
+        notify("READY=1")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        notify("STOPPING=1")
+        with self._resources:
+            self._out(self._role.stop(self._now()))
+        self._say("info", "stopped")
+
+    def _watch(
+        self, loop: asyncio.AbstractEventLoop, one: socket.socket, act: Callable[[], None]
+    ) -> None:
+        loop.add_reader(one, act)
+        self._resources.callback(loop.remove_reader, one)
+
+    # ---- what comes
+
+    def _now(self) -> float:
+        return time.monotonic() + self._offset_s
+
+    def _hear(self) -> None:
+        self._out(self._role.receive(self._wires.datagrams(), self._now()))
+
+    def _hear_icmp(self) -> None:
+        for data, source in self._wires.icmp_messages():
+            self._out(self._role.receive_icmp(data, source, self._now()))
+
+    def _news(self) -> None:
+        self._wires.take_news()
+        self._out(self._role.links_changed(self._now()))
+
+    def _due(self) -> None:
+        self._timer = None
+        self._out(self._role.expire(self._now()))
+
+    def _reload(self) -> None:
+        """New settings with the old bindings; settings that are wrong change nothing."""
+        if self._again is None:
+            return
+        notify("RELOADING=1")
+        try:
+            fresh = self._again()
+            kept = ("address", "link", "control", "state", "advertises")
+            changed = [k for k in kept if getattr(fresh, k) != getattr(self._settings, k)]
+            if type(fresh) is not type(self._settings) or changed:
+                raise ConfigurationError(
+                    f"{', '.join(changed) or 'the role'} cannot change while it runs",
+                    remedy="restart the agent",
+                )
+            self._role = role_of(fresh, self._node, self._store)
+            self._settings = fresh
+            self._out(self._role.start(self._now()))
+            self._say("info", "reloaded")
+        except NetcontError as error:
+            self._say("warning", f"not reloaded: {error}")
+        notify("READY=1")
+
+    # ---- what follows
+
+    def _out(self, out: Out) -> None:
+        for line in self._wires.send(out.replies, out.icmp):
+            self._say("warning", f"not sent {line}")
+        self._reporter.report(out.events, self._now())
+        for event in out.events:
+            self._tell_waiting(event)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        at = self._role.deadline()
+        if at is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, at - self._now()), self._due)
+
+    # ---- the control socket
+
+    def _accept(self, inlet: socket.socket) -> None:
+        try:
+            peer, _ = inlet.accept()
+        except OSError:
+            return
+        if not control.may_ask(peer):
+            peer.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._converse(peer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, peer: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=peer)
+        with contextlib.suppress(OSError, ValueError):
+            line = await reader.readline()
+            try:
+                answer = await self._answer(json.loads(line))
+            except NetcontError as error:
+                answer = {"error": error.message, "remedy": error.remedy}
+            except ValueError as error:
+                answer = {"error": f"not understood: {error}"}
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    async def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        if request.get("do") == "status":
+            return self._status()
+        home = int.from_bytes(socket.inet_aton(str(request.get("home_address", "0.0.0.0"))), "big")
+        told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        with self._awaiting(home, told):
+            self._out(self._role.command(request, self._now()))
+            if not request.get("wait"):
+                return {"done": "sent"}
+            try:
+                return {"done": await asyncio.wait_for(told, _WAIT_LIMIT_S)}
+            except TimeoutError:
+                raise ConfigurationError(
+                    "the home agent did not answer", remedy="is it running, and reachable?"
+                ) from None
+
+    @contextlib.contextmanager
+    def _awaiting(self, home: int, told: asyncio.Future[str]) -> Iterator[None]:
+        self._waiting.setdefault(home, []).append(told)
+        try:
+            yield
+        finally:
+            self._waiting[home].remove(told)
+
+    def _tell_waiting(self, event: Event) -> None:
+        if isinstance(event, Registered | Deregistered | RegistrationLost):
+            for told in self._waiting.get(int(event.home_address), ()):
+                if not told.done():
+                    told.set_result(type(event).__name__.lower())
+
+    def _status(self) -> dict[str, Any]:
+        now = self._now()
+        return {
+            **self._role.status(now),
+            "uptime_s": round(time.monotonic() - self._began_s, 1),
+            "counters": dict(sorted(self._reporter.counters.items())),
+            "denials": {str(code): n for code, n in sorted(self._reporter.denials.items())},
+        }

@@ -1,0 +1,125 @@
+"""What bindings and visitors ask of the kernel, as plans.
+
+A tunnel is a device for each pair of ends, shared by all bindings that use it. Packets go where the
+host route of the home address says; switching to another care-of address replaces that route, so
+that there is no moment without one. The kernel's route sends each packet one way: of simultaneous
+bindings the tunnels of all stand ready, and packets go to the one registered last without the S
+bit (while there is none, to the home link).
+
+Reverse tunnelling (RFC 3024): the strict reverse path filter of the tunnel device drops an inner
+source that is not routed back into the same tunnel, hence is not registered from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+
+from netcont.model.plan import (
+    AddNeighbour,
+    AddRoute,
+    AddRule,
+    AddTunnel,
+    Announce,
+    Plan,
+    SetSysctl,
+    SetUp,
+)
+
+FIRST_TABLE = 1000
+"""Visitors' routing tables are numbered from here, away from netcont's others."""
+
+PRIORITY = 780
+
+_TTL = 64
+
+
+def tunnel_name(remote: IPv4Address, *, gre: bool) -> str:
+    """The device to remote; known by its prefix as netcont's."""
+    return f"nc{'g' if gre else 'i'}-{int(remote):08x}"
+
+
+def tunnel(node: str, local: IPv4Address, remote: IPv4Address, *, gre: bool, strict: bool) -> Plan:
+    """A device from local to remote. strict: take only inner sources routed back into it."""
+    name = tunnel_name(remote, gre=gre)
+    return Plan(
+        (
+            AddTunnel(node, name, "gre" if gre else "ipip", str(local), str(remote), ttl=_TTL),
+            SetSysctl(node, f"net.ipv4.conf.{name}.rp_filter", "1" if strict else "0"),
+            SetUp(node, name),
+        )
+    )
+
+
+def route_to(node: str, home_address: IPv4Address, link: str) -> Plan:
+    """The home address is reached through this link, instead of any other."""
+    return Plan((AddRoute(node, f"{home_address}/32", link=link, replace=True),))
+
+
+def claim(node: str, link: str, mac: str, home_address: IPv4Address) -> Plan:
+    """On the home link this agent is whom the home address belongs to (RFC 5944 4.6)."""
+    return Plan(
+        (
+            AddNeighbour(node, link, str(home_address)),
+            Announce(node, link, str(home_address), mac),
+        )
+    )
+
+
+def release(node: str, link: str, mac: str, home_address: IPv4Address) -> Plan:
+    """The node itself is heard on the home link again: neighbours that lag are told."""
+    return Plan((Announce(node, link, str(home_address), mac),))
+
+
+def answering(node: str, link: str) -> Plan:
+    """An agent's link: it forwards, and answers for those behind it without delay."""
+    return Plan(
+        (
+            SetSysctl(node, "net.ipv4.ip_forward", "1"),
+            SetSysctl(node, f"net.ipv4.neigh.{link}.proxy_delay", "0"),
+            SetSysctl(node, f"net.ipv4.conf.{link}.send_redirects", "0"),
+        )
+    )
+
+
+def visit(node: str, link: str, home_address: IPv4Address) -> Plan:
+    """What comes out of the tunnel for a visitor is delivered on its link."""
+    return route_to(node, home_address, link)
+
+
+def way_back(
+    node: str,
+    home_address: IPv4Address,
+    link: str,
+    *,
+    table: int,
+    only: str | None = None,
+) -> Plan:
+    """What a visitor sends goes into the tunnel: all of it, or what is for the network `only`."""
+    return Plan(
+        (
+            AddRoute(node, only or "default", link=link, table=table),
+            AddRule(node, PRIORITY, f"{home_address}/32", table),
+        )
+    )
+
+
+def through_agent(node: str, link: str, home_address: IPv4Address, agent: IPv4Address) -> Plan:
+    """A node sends everything by way of its foreign agent, which it reaches on its link."""
+    return Plan(
+        (
+            AddRoute(node, f"{agent}/32", link=link),
+            AddRoute(node, "default", via=str(agent), link=link, table=FIRST_TABLE),
+            AddRule(node, PRIORITY, f"{home_address}/32", FIRST_TABLE),
+        )
+    )
+
+
+def hosting(node: str, link: str) -> Plan:
+    """For a guest that asks ARP for its old neighbours: this agent answers for them."""
+    return Plan((SetSysctl(node, f"net.ipv4.conf.{link}.proxy_arp", "1"),))
+
+
+def greeting(node: str, link: str, mac: str, addresses: Iterable[IPv4Address]) -> Plan:
+    """What a guest that has just come still has in its ARP cache is behind this agent now."""
+    return Plan(tuple(Announce(node, link, str(address), mac) for address in addresses))

@@ -1,0 +1,176 @@
+"""The mobile node as a daemon: it notices where it is, registers, and follows with its routes.
+
+At home there is nothing to do. With a co-located care-of address (an address of its link that is
+not the home address) it ends the tunnel itself; else it turns to a foreign agent that it hears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from netcont.agent import forwarding
+from netcont.agent.datapath import DataPath
+from netcont.agent.role import Out
+from netcont.agent.settings import NodeSettings
+from netcont.agent.store import Store
+from netcont.errors import ConfigurationError, KernelError
+from netcont.kernel.namespace import Namespace
+from netcont.mobileip.attachment import Attachment
+from netcont.mobileip.datagram import Endpoint
+from netcont.mobileip.events import (
+    AgentFound,
+    Deregistered,
+    Registered,
+    RegistrationLost,
+    Step,
+)
+from netcont.mobileip.node import MobileNode
+from netcont.mobileip.registration import Identity
+
+_TABLE = forwarding.FIRST_TABLE
+_TUNNEL, _BACK = "tunnel", "back"
+
+
+class NodeDaemon:
+    """The machine, and this host's addresses and routes."""
+
+    def __init__(self, settings: NodeSettings, node: Namespace, store: Store) -> None:
+        self.settings = settings
+        self._node = node
+        self._path = DataPath(node, store, enabled=settings.forwards)
+        self._home = IPv4Network((settings.address, settings.prefixlen), strict=False)
+        keys = {peer.address: peer.keys[0] for peer in settings.foreign_agents}
+        identity = Identity(settings.address, settings.home_agent, settings.key)
+        self._machine = MobileNode(identity, policy=settings.policy, agent_keys=keys)
+        self._agent: IPv4Address | None = None
+        self._failure: str | None = None
+
+    # ---- the role
+
+    def start(self, now: float) -> Out:
+        if self.settings.forwards:
+            # What an earlier daemon left is taken over once it is known where this one is.
+            self._path.take_over((_TUNNEL, _BACK))
+        if self.settings.colocated:
+            return self.links_changed(now)
+        return self._follow(self._machine.search(now))
+
+    def receive(self, datagrams: Sequence[tuple[bytes, Endpoint]], now: float) -> Out:
+        out: Out = Step()
+        for data, source in datagrams:
+            out += self._follow(self._machine.receive(data, source, now))
+        return out
+
+    def receive_icmp(self, data: bytes, source: IPv4Address, now: float) -> Out:
+        if self.settings.colocated:
+            return Step()
+        return self._follow(self._machine.receive_icmp(data, source, now))
+
+    def links_changed(self, now: float) -> Out:
+        if not self.settings.colocated:
+            return Step()
+        care_of = self._care_of_address()
+        current = self._machine.current
+        if care_of is None:
+            if current is None or current.attachment.care_of_address == self.settings.address:
+                return Step()
+            return self._follow(self._machine.detach(now))
+        place = Attachment.co_located(care_of, self.settings.home_agent)
+        if current is not None and current.attachment == place:
+            return Step()
+        return self._follow(self._machine.attach(place, now))
+
+    def deadline(self) -> float | None:
+        return self._machine.next_deadline()
+
+    def expire(self, now: float) -> Out:
+        return self._follow(self._machine.tick(now))
+
+    def command(self, request: Mapping[str, Any], now: float) -> Out:
+        match request.get("do"):
+            case "register":
+                current = self._machine.current
+                if current is None:
+                    raise ConfigurationError("the node is at home: there is nothing to register")
+                return self._follow(self._machine.attach(current.attachment, now))
+            case "leave":
+                return self._follow(self._machine.detach(now))
+            case other:
+                raise ConfigurationError(f"a node cannot {other!r}")
+
+    def status(self, now: float) -> dict[str, Any]:
+        current = self._machine.current
+        place = None if current is None else current.attachment
+        return {
+            "role": "node",
+            "home_address": str(self.settings.address),
+            "home_agent": str(self.settings.home_agent),
+            "state": "home" if current is None else current.state.value,
+            "registered": self._machine.registered,
+            "care_of_address": None if place is None else str(place.care_of_address),
+            "foreign_agent": None if self._agent is None else str(self._agent),
+            "forwarding_failure": self._failure,
+        }
+
+    def stop(self, now: float) -> Out:
+        self._path.close()
+        return Step()
+
+    # ---- where it is, and what follows
+
+    def _care_of_address(self) -> IPv4Address | None:
+        """An address of the link that is not of the home network."""
+        try:
+            found = self._path.kernel(self._addresses)
+        except KernelError:
+            return None
+        outside = [one for one in found if one not in self._home and not one.is_link_local]
+        return min(outside) if outside else None
+
+    def _addresses(self, node: Namespace) -> list[IPv4Address]:
+        entries = node.route.get_addr(index=node.index(self.settings.link), family=2)
+        return [IPv4Address(one.get("local") or one.get("address")) for one in entries]
+
+    def _follow(self, step: Out) -> Out:
+        for event in step.events:
+            try:
+                match event:
+                    case AgentFound(agent, care_of) if care_of is not None:
+                        self._agent = agent
+                    case AgentFound():
+                        self._agent = None
+                    case Registered(_, care_of):
+                        self._away(care_of)
+                    case Deregistered() | RegistrationLost():
+                        self._back_home()
+                self._failure = None
+            except KernelError as error:
+                self._failure = error.message
+        return Step(step.replies, events=step.events, icmp=step.icmp)
+
+    def _away(self, care_of: IPv4Address) -> None:
+        settings, name = self.settings, self._node.name
+        if not settings.colocated:
+            if self._agent is not None:
+                # Its default router is the foreign agent (RFC 5944 3.7.3), reached on the link.
+                route = forwarding.through_agent(name, settings.link, settings.address, self._agent)
+                self._path.ensure(_BACK, route)
+            return
+        gre = settings.policy.gre
+        tunnel = forwarding.tunnel(name, care_of, settings.home_agent, gre=gre, strict=False)
+        self._path.ensure(_TUNNEL, tunnel)
+        link = forwarding.tunnel_name(settings.home_agent, gre=gre)
+        back = (
+            forwarding.way_back(name, settings.address, link, table=_TABLE)
+            if settings.policy.reverse_tunnel
+            else forwarding.way_back(
+                name, settings.address, link, table=_TABLE, only=str(self._home)
+            )
+        )
+        self._path.ensure(_BACK, back)
+
+    def _back_home(self) -> None:
+        self._path.drop(_BACK)
+        self._path.drop(_TUNNEL)
