@@ -10,7 +10,19 @@ from netcont.errors import ConfigurationError
 from netcont.model.scenario import ONE_LAN
 
 WITHIN_A_LAN = ("readdress", "blackhole", "ddns", "announce")
-DEFAULT_APPROACHES = ("readdress", "blackhole", "ddns", "ipip", "gre", "vlan", "vxlan", "ddns+ipip")
+DEFAULT_APPROACHES = (
+    "readdress",
+    "blackhole",
+    "ddns",
+    "ipip",
+    "gre",
+    "vlan",
+    "vxlan",
+    "ddns+ipip",
+    "mobileip",
+    "mobileip-plain",
+    "mobileip-colocated",
+)
 
 
 def default_approaches(topology: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Inside the lab: reads a job, makes its run, leaves it in the job's directory.
 
-Started by netcont itself (python -m netcont.lab.worker JOB). Everything is imported here, once,
+Started by netcont itself (netcont.lab.comparison.worker_command). Everything is imported here, once,
 before the first clock is read: later imports would read from the host while virtual time jumps.
 """
 
@@ -112,6 +112,3 @@ def settle_in(
         # One that is missing shows when a plan needs it, with the kernel's own words.
         subprocess.run(["modprobe", "-q", module], check=False)
 
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

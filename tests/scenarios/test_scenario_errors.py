@@ -11,7 +11,10 @@ from netcont.scenarios import ScenarioError, load_scenario
 
 KINDS = "tcp-echo, tcp-bulk-up, tcp-bulk-down, request, udp-up, udp-down, program"
 PHASES = "prepare, copy, pause, switch, resume, announce, settle, retire"
-APPROACHES = "readdress, blackhole, announce, ddns, ipip, gre, vlan, vxlan"
+APPROACHES = (
+    "readdress, blackhole, announce, ddns, ipip, gre, vlan, vxlan,"
+    " mobileip, mobileip-plain, mobileip-colocated"
+)
 
 CASES: list[tuple[str, str, str]] = [
     # Keys that do not exist.
