@@ -1,7 +1,8 @@
 """Inside the lab: reads a job, makes its run, leaves it in the job's directory.
 
-Started by netcont itself (netcont.lab.comparison.worker_command). Everything is imported here, once,
-before the first clock is read: later imports would read from the host while virtual time jumps.
+Started by netcont itself (netcont.lab.comparison.worker_command). Everything is imported here,
+once, before the first clock is read: later imports would read from the host while virtual time
+jumps.
 """
 
 from __future__ import annotations
