@@ -73,7 +73,7 @@ class Plan:
     def nothing_yet(self) -> Outcome:
         """The outcome before the first run is made."""
         runs = tuple(_failed(key, "not made yet") for key in self.runs)
-        return _outcome(self, runs, None, None)
+        return _outcome(self, runs, None, 0.0, None)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -90,6 +90,7 @@ def run_comparison(plan: Plan, progress: Progress) -> Outcome:
     Raises Interrupted after SIGINT, SIGTERM or SIGHUP, and PrerequisiteError if labs cannot run
     here.
     """
+    began_s = time.monotonic()
     labs = Labs()
     first = len(list(plan.output.glob("lab-*")))
     works = [
@@ -101,7 +102,8 @@ def run_comparison(plan: Plan, progress: Progress) -> Outcome:
         runs = tuple(work.run or _failed(work.key, work.missing or INTERRUPTED) for work in works)
         kernel = next((work.kernel for work in works if work.kernel), None)
         virtual_s = [work.virtual_s for work in works if work.virtual_s is not None]
-        return _outcome(plan, runs, kernel, sum(virtual_s) if virtual_s else None)
+        wall_s = time.monotonic() - began_s
+        return _outcome(plan, runs, kernel, wall_s, sum(virtual_s) if virtual_s else None)
 
     left = deque(works)
 
@@ -244,12 +246,13 @@ class _Work:
         path.unlink()
         run = _judged(self._plan.scenario, self.key, raw)
         self.run, self.kernel, self.virtual_s = run, raw.kernel, raw.virtual_s
-        single = _outcome(self._plan, (run,), raw.kernel, raw.virtual_s)
-        self._progress.finished(single, time.monotonic() - began_s)
+        wall_s = time.monotonic() - began_s
+        single = _outcome(self._plan, (run,), raw.kernel, wall_s, raw.virtual_s)
+        self._progress.finished(single, wall_s)
 
 
 def _outcome(
-    plan: Plan, runs: tuple[Run, ...], kernel: str | None, virtual_s: float | None
+    plan: Plan, runs: tuple[Run, ...], kernel: str | None, wall_s: float, virtual_s: float | None
 ) -> Outcome:
     return Outcome(
         schema_version=SCHEMA_VERSION,
@@ -258,6 +261,7 @@ def _outcome(
             clock=plan.clock,
             lab=plan.lab,
             kernel=kernel,
+            wall_s=round(wall_s, 3),
             virtual_s=virtual_s,
             netcont=netcont.__version__,
             programs=dict(plan.programs),

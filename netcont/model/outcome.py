@@ -150,11 +150,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where and how it was measured."""
+    """Where and how it was measured. wall_s: the only thing that another time is another."""
 
     clock: str
     lab: str
     kernel: str | None
+    wall_s: float
     virtual_s: float | None
     netcont: str
     programs: dict[str, str] = field(default_factory=dict)

@@ -56,6 +56,7 @@ def completed(earlier: Outcome, later: Outcome) -> Outcome:
         environment=replace(
             new,
             kernel=new.kernel or old.kernel,
+            wall_s=round(old.wall_s + new.wall_s, 3),
             virtual_s=sum(parts) if parts else None,
         ),
         runs=tuple(made.get((run.approach, run.seed), run) for run in earlier.runs),

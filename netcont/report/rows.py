@@ -95,10 +95,11 @@ def headline(outcome: Outcome) -> str:
     environment = outcome.environment
     kernel = f", kernel {environment.kernel}" if environment.kernel else ""
     virtual = environment.virtual_s
-    lasted = "" if virtual is None else f"; {virtual:.0f} s of {environment.clock} time"
+    lasted = "" if virtual is None else f", {virtual:.0f} s of {environment.clock} time"
     return (
         f"{outcome.scenario.name}: {_count(len(outcome.runs), 'run')}, seed "
-        f"{outcome.scenario.seed}, lab {environment.lab}, {environment.clock} clock{kernel}{lasted}"
+        f"{outcome.scenario.seed}, lab {environment.lab}, {environment.clock} clock{kernel}; "
+        f"{environment.wall_s:.0f} s of wall time{lasted}"
     )
 
 

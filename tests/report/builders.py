@@ -21,6 +21,7 @@ ENVIRONMENT = Environment(
     clock="virtual",
     lab="vm",
     kernel="6.1.0-40-amd64",
+    wall_s=201.25,
     virtual_s=9876.5,
     netcont="0.1.0",
     programs={"qemu": "7.2", "bind": "9.18"},

@@ -26,7 +26,7 @@ def test_an_outcome_comes_back_as_it_was_written() -> None:
 def test_json_has_the_fields_that_other_tools_rely_on() -> None:
     data = json.loads(dumps(outcome()))
     assert {"schema_version", "scenario", "environment", "runs"} <= data.keys()
-    assert {"clock", "lab", "kernel", "virtual_s"} <= data["environment"].keys()
+    assert {"clock", "lab", "kernel", "wall_s", "virtual_s"} <= data["environment"].keys()
     one = data["runs"][0]
     expected = """approach seed status downtime_s migration_s bytes_moved memory_equal floor_s
         clients new_connections overhead_bytes_per_packet"""
