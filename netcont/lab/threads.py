@@ -39,6 +39,8 @@ class Worker(threading.Thread):
         super().__init__(daemon=True)
         self._work = work
         self.error: BaseException | None = None
+        # Not join: interrupted by a signal, it takes a living thread for ended (bpo-45274).
+        self.ended = threading.Event()
 
     def run(self) -> None:
         """Called by start."""
@@ -46,6 +48,8 @@ class Worker(threading.Thread):
             self._work()
         except BaseException as error:  # noqa: BLE001 - for whoever waits for this thread
             self.error = error
+        finally:
+            self.ended.set()
 
 
 def wait_for(threads: Sequence[Worker], labs: Labs) -> None:
@@ -58,7 +62,7 @@ def wait_for(threads: Sequence[Worker], labs: Labs) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.ended.wait()
             if thread.error is not None:
                 raise thread.error
     except BaseException:
@@ -66,7 +70,7 @@ def wait_for(threads: Sequence[Worker], labs: Labs) -> None:
         deadline_s = time.monotonic() + _STOP_LIMIT_S
         for thread in threads:
             if thread.ident is not None:
-                thread.join(max(0.0, deadline_s - time.monotonic()))
+                thread.ended.wait(max(0.0, deadline_s - time.monotonic()))
         raise
 
 

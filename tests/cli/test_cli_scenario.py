@@ -74,7 +74,7 @@ def test_check_of_several_files_names_what_is_wrong_in_each(
     Path("two.toml").write_text("[vlan]\nvlan_id = 0\n", encoding="utf-8")
     assert main(["scenario", "check", "one.toml", "default", "two.toml"]) == 2
     captured = capsys.readouterr()
-    assert captured.out == "default: right: 8 runs, 20 clients\n"
+    assert captured.out == "default: right: 11 runs, 20 clients\n"
     assert captured.err == (
         "netcont: error: one.toml: sed: unknown key; write seed\n"
         "two.toml: vlan.vlan_id: 0 is out of range;"
