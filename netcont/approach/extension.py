@@ -59,7 +59,7 @@ class VlanExtension:
         if phase is Phase.PREPARE:
             link = _vlan_link(context)
             return Plan(_bridge_at_b(context) + self._trunk(context) + _isolate(context, link))
-        return _plan(phase, context)
+        return _moved(phase, context, isolated=True)
 
     def _trunk(self, context: Context) -> tuple[Change, ...]:
         layout, vlan_id = context.layout, context.scenario.vlan.vlan_id
@@ -84,11 +84,12 @@ class VxlanExtension:
     stretches: bool = True
 
     def plan(self, phase: Phase, context: Context) -> Plan:
-        """See the module's head."""
+        """See the module's head. Without ARP suppression the only gateway is at A."""
+        isolated = context.scenario.vxlan.arp_suppression
         if phase is Phase.PREPARE:
-            gateway = _isolate(context, VTEP) if context.scenario.vxlan.arp_suppression else ()
+            gateway = _isolate(context, VTEP) if isolated else ()
             return Plan(_bridge_at_b(context) + self._vteps(context) + gateway)
-        return _plan(phase, context)
+        return _moved(phase, context, isolated=isolated)
 
     def _vteps(self, context: Context) -> tuple[Change, ...]:
         layout, vxlan = context.layout, context.scenario.vxlan
@@ -113,10 +114,14 @@ class VxlanExtension:
         return tuple(changes)
 
 
-def _plan(phase: Phase, context: Context) -> Plan:
-    """What all extensions do once they stand."""
+def _moved(phase: Phase, context: Context, *, isolated: bool) -> Plan:
+    """What all extensions do once they stand; isolated: the guest's gateway is at B too."""
     layout = context.layout
     b, guest = layout.b, layout.guest
+    if phase is Phase.ANNOUNCE:
+        return Plan((announce_guest(layout, STRETCH_BRIDGE),))
+    if not isolated:
+        return Plan()
     if phase is Phase.SWITCH:
         return Plan(
             (
@@ -133,8 +138,6 @@ def _plan(phase: Phase, context: Context) -> Plan:
                 Announce(b.hypervisor, b.guest_port, gateway, GATEWAY_AT_B_MAC),
             )
         )
-    if phase is Phase.ANNOUNCE:
-        return Plan((announce_guest(layout, STRETCH_BRIDGE),))
     return Plan()
 
 
