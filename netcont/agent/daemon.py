@@ -164,7 +164,7 @@ class _Agent:
     # ---- what follows
 
     def _out(self, out: Out) -> None:
-        for line in self._wires.send(out.replies, out.icmp):
+        for line in self._wires.send(out.replies, out.icmp, self._role.is_near):
             self._say("warning", f"not sent {line}")
         self._reporter.report(out.events, self._now())
         for event in out.events:

@@ -17,10 +17,10 @@ from netcont.agent.settings import ForeignSettings, Guest
 from netcont.agent.store import Store
 from netcont.errors import ConfigurationError, KernelError
 from netcont.kernel.namespace import Namespace
-from netcont.mobileip.datagram import Endpoint
+from netcont.mobileip.datagram import Datagram, Endpoint
 from netcont.mobileip.events import Step
 from netcont.mobileip.foreign import ForeignAgent
-from netcont.mobileip.messages import Flags
+from netcont.mobileip.messages import Flags, RegistrationReply
 from netcont.mobileip.registrar import Registrar
 from netcont.mobileip.registration import Identity
 from netcont.mobileip.visitor import VisitorChange, VisitorReplaced
@@ -88,6 +88,10 @@ class ForeignDaemon:
     def receive_icmp(self, data: bytes, source: IPv4Address, now: float) -> Out:
         step = self._agent.receive_icmp(data, source, now)
         return Step(step.replies, events=step.events, icmp=step.icmp)
+
+    def is_near(self, datagram: Datagram) -> bool:
+        # To whom it is relayed is a visitor, or is refused: no route leads to his home address.
+        return datagram.data[0] == RegistrationReply.TYPE
 
     def links_changed(self, now: float) -> Out:
         return Step()

@@ -37,6 +37,7 @@ class HomeDaemon:
         self._agent = HomeAgent(
             settings.address, policy=settings.policy, nonces=lambda: secrets.randbits(32)
         )
+        self._homes = {int(peer.address) for peer in settings.nodes}
         for peer in settings.nodes:
             self._agent.add_node(peer.address, peer.keys)
         for peer in settings.foreign_agents:
@@ -53,12 +54,11 @@ class HomeDaemon:
     # ---- the role
 
     def start(self, now: float) -> Out:
-        known = {int(peer.address) for peer in self.settings.nodes}
         snapshot = self._store.load()
         # Without a file nobody remembers identifications: those before now are refused.
         fresh = None if self.settings.state is not None else now
         out: Out = self._agent.restore(snapshot, restarted_at=fresh)
-        gone = {int(b.home_address) for b in snapshot.bindings} - known
+        gone = {int(b.home_address) for b in snapshot.bindings} - self._homes
         for home in gone:
             out += self._agent.remove_node(IPv4Address(home))
         out += self._agent.expire(now)
@@ -97,6 +97,10 @@ class HomeDaemon:
         if not isinstance(message, AgentSolicitation):
             return Step()
         return Step(icmp=self._advertiser.solicited(source, now))
+
+    def is_near(self, datagram: Datagram) -> bool:
+        # Who asks from a home address is back on the home link, bound elsewhere or not.
+        return int(datagram.to[0]) in self._homes
 
     def links_changed(self, now: float) -> Out:
         return Step()

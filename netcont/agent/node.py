@@ -18,7 +18,7 @@ from netcont.agent.store import Store
 from netcont.errors import ConfigurationError, KernelError
 from netcont.kernel.namespace import Namespace
 from netcont.mobileip.attachment import Attachment
-from netcont.mobileip.datagram import Endpoint
+from netcont.mobileip.datagram import Datagram, Endpoint
 from netcont.mobileip.events import (
     AgentFound,
     Deregistered,
@@ -67,6 +67,10 @@ class NodeDaemon:
         if self.settings.colocated:
             return Step()
         return self._follow(self._machine.receive_icmp(data, source, now))
+
+    def is_near(self, datagram: Datagram) -> bool:
+        # A foreign agent is on the link; routes to it begin with its consent.
+        return not self.settings.colocated and datagram.to[0] != self.settings.home_agent
 
     def links_changed(self, now: float) -> Out:
         if not self.settings.colocated:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 
 from netcont.agent.settings import Common
-from netcont.mobileip.datagram import Endpoint
+from netcont.mobileip.datagram import Datagram, Endpoint
 from netcont.mobileip.events import Step
 
 Out = Step[Any]
@@ -28,6 +28,9 @@ class Role(Protocol):
 
     def receive_icmp(self, data: bytes, source: IPv4Address, now: float) -> Out:
         """Takes an ICMP message from the link."""
+
+    def is_near(self, datagram: Datagram) -> bool:
+        """Whether it is for a neighbour on the link; routes may say that its address is not."""
 
     def links_changed(self, now: float) -> Out:
         """Addresses or links of this host may have changed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address
 
 from netcont.errors import ConfigurationError
@@ -14,6 +14,7 @@ from netcont.mobileip.messages import PORT
 _BATCH = 64
 _DATAGRAM_BYTES = 65535
 _SO_BINDTODEVICE = 25
+_IP_PKTINFO = 8
 _ICMP_FILTER = 1
 _RTMGRP_LINK = 1
 _RTMGRP_IPV4_IFADDR = 0x10
@@ -24,6 +25,7 @@ class Wires:
     """Open sockets of one agent. everywhere: port 434 of any address, for a node that roams."""
 
     def __init__(self, address: IPv4Address, link: str, *, everywhere: bool, icmp: bool) -> None:
+        self._link = link
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.news = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
@@ -79,12 +81,28 @@ class Wires:
         except (BlockingIOError, OSError):
             return
 
-    def send(self, datagrams: Iterable[Datagram], messages: Iterable[IcmpMessage]) -> list[str]:
-        """Sends all; returns why some could not be sent. Whoever waits for them asks again."""
+    def send(
+        self,
+        datagrams: Iterable[Datagram],
+        messages: Iterable[IcmpMessage],
+        is_near: Callable[[Datagram], bool],
+    ) -> list[str]:
+        """Sends all; returns why some could not be sent. Whoever waits for them asks again.
+
+        is_near: whether one is for a neighbour on the link, whatever routes say of its address.
+        """
         failed = []
         for one in datagrams:
+            to = (str(one.to[0]), one.to[1])
             try:
-                self.udp.sendto(one.data, (str(one.to[0]), one.to[1]))
+                if is_near(one):
+                    # With the link given and gateways ruled out, the kernel asks ARP there.
+                    index = socket.if_nametoindex(self._link)
+                    info = struct.pack("i4s4s", index, bytes(4), bytes(4))
+                    control = [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
+                    self.udp.sendmsg([one.data], control, socket.MSG_DONTROUTE, to)
+                else:
+                    self.udp.sendto(one.data, to)
             except OSError as error:
                 failed.append(f"to {one.to[0]}: {error.strerror}")
         for message in messages:
