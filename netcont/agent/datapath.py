@@ -62,6 +62,10 @@ class DataPath:
         """Does something with the namespace; returns or raises what it does."""
         return self._thread.submit(act, self.node).result()
 
+    def stands(self, key: str, plan: Plan) -> bool:
+        """Whether this very plan stands under the key."""
+        return self._plans.get(key) == plan
+
     def once(self, plan: Plan) -> None:
         """Applies a plan that nothing undoes. Raises KernelError."""
         if self.enabled:

@@ -13,7 +13,7 @@ source that is not routed back into the same tunnel, hence is not registered fro
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from netcont.model.plan import (
     AddNeighbour,
@@ -104,15 +104,32 @@ def way_back(
     )
 
 
-def through_agent(node: str, link: str, home_address: IPv4Address, agent: IPv4Address) -> Plan:
-    """A node sends everything by way of its foreign agent, which it reaches on its link."""
+def through_agent(
+    node: str, link: str, home_address: IPv4Address, home: IPv4Network, agent: IPv4Address
+) -> Plan:
+    """A node sends everything by way of its foreign agent, which it reaches on its link.
+
+    Halves of networks: more specific than the routes of home, which stay as they are. The table is
+    for what other routes would lead elsewhere, the routes for packets that have no source yet.
+    """
+    ways = (*_halves(IPv4Network("0.0.0.0/0")), *_halves(home))
     return Plan(
         (
             AddRoute(node, f"{agent}/32", link=link),
+            *(AddRoute(node, way, via=str(agent), link=link) for way in ways),
             AddRoute(node, "default", via=str(agent), link=link, table=FIRST_TABLE),
             AddRule(node, PRIORITY, f"{home_address}/32", FIRST_TABLE),
         )
     )
+
+
+def to_home(node: str, link: str, home: IPv4Network) -> Plan:
+    """The home network lies behind this link, whatever its own route says."""
+    return Plan(tuple(AddRoute(node, half, link=link) for half in _halves(home)))
+
+
+def _halves(network: IPv4Network) -> tuple[str, ...]:
+    return tuple(map(str, network.subnets()))
 
 
 def hosting(node: str, link: str) -> Plan:

@@ -42,6 +42,12 @@ class NodeDaemon:
         self._path = DataPath(node, store, enabled=settings.forwards)
         self._home = IPv4Network((settings.address, settings.prefixlen), strict=False)
         keys = {peer.address: peer.keys[0] for peer in settings.foreign_agents}
+        if settings.colocated and settings.home_agent in self._home:
+            raise ConfigurationError(
+                f"home_agent {settings.home_agent} is in the home network {self._home}: with a"
+                " co-located address no packet to it would leave the foreign link",
+                remedy="use an address of the home agent's outside of the home network",
+            )
         identity = Identity(settings.address, settings.home_agent, settings.key)
         self._machine = MobileNode(identity, policy=settings.policy, agent_keys=keys)
         self._agent: IPv4Address | None = None
@@ -145,9 +151,13 @@ class NodeDaemon:
                         self._agent = agent
                     case AgentFound():
                         self._agent = None
+                        self._back_home()
                     case Registered(_, care_of):
                         self._away(care_of)
-                    case Deregistered() | RegistrationLost():
+                    case Deregistered():
+                        self._back_home()
+                        self._announce()
+                    case RegistrationLost():
                         self._back_home()
                 self._failure = None
             except KernelError as error:
@@ -159,11 +169,16 @@ class NodeDaemon:
         if not settings.colocated:
             if self._agent is not None:
                 # Its default router is the foreign agent (RFC 5944 3.7.3), reached on the link.
-                route = forwarding.through_agent(name, settings.link, settings.address, self._agent)
-                self._path.ensure(_BACK, route)
+                link, agent = settings.link, self._agent
+                self._path.ensure(
+                    _BACK,
+                    forwarding.through_agent(name, link, settings.address, self._home, agent),
+                )
             return
         gre = settings.policy.gre
         tunnel = forwarding.tunnel(name, care_of, settings.home_agent, gre=gre, strict=False)
+        if not self._path.stands(_TUNNEL, tunnel):
+            self._back_home()  # its routes would go with the tunnel
         self._path.ensure(_TUNNEL, tunnel)
         link = forwarding.tunnel_name(settings.home_agent, gre=gre)
         back = (
@@ -173,7 +188,19 @@ class NodeDaemon:
                 name, settings.address, link, table=_TABLE, only=str(self._home)
             )
         )
-        self._path.ensure(_BACK, back)
+        self._path.ensure(_BACK, back + forwarding.to_home(name, link, self._home))
+
+    def _announce(self) -> None:
+        """Who heard on the home link that the home agent has the address hears of the node."""
+        settings = self.settings
+        away = self._agent is not None or (
+            settings.colocated and self._care_of_address() is not None
+        )
+        if settings.forwards and not away:
+            mac = self._path.kernel(lambda node: node.link_mac(settings.link))
+            self._path.once(
+                forwarding.release(self._node.name, settings.link, mac, settings.address)
+            )
 
     def _back_home(self) -> None:
         self._path.drop(_BACK)
