@@ -40,12 +40,16 @@ def tunnel_name(remote: IPv4Address, *, gre: bool) -> str:
 
 
 def tunnel(node: str, local: IPv4Address, remote: IPv4Address, *, gre: bool, strict: bool) -> Plan:
-    """A device from local to remote. strict: take only inner sources routed back into it."""
+    """A device from local to remote. strict: take only inner sources routed back into it.
+
+    Not strict is loose rather than off: the greater of this and the setting for all links counts,
+    and a strict one for all would drop what comes out.
+    """
     name = tunnel_name(remote, gre=gre)
     return Plan(
         (
             AddTunnel(node, name, "gre" if gre else "ipip", str(local), str(remote), ttl=_TTL),
-            SetSysctl(node, f"net.ipv4.conf.{name}.rp_filter", "1" if strict else "0"),
+            SetSysctl(node, f"net.ipv4.conf.{name}.rp_filter", "1" if strict else "2"),
             SetUp(node, name),
         )
     )

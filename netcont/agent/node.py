@@ -27,7 +27,7 @@ from netcont.mobileip.events import (
     Step,
 )
 from netcont.mobileip.node import MobileNode
-from netcont.mobileip.registration import Identity
+from netcont.mobileip.registration import Identity, Registration, State
 
 _TABLE = forwarding.FIRST_TABLE
 _TUNNEL, _BACK = "tunnel", "back"
@@ -117,12 +117,16 @@ class NodeDaemon:
             "role": "node",
             "home_address": str(self.settings.address),
             "home_agent": str(self.settings.home_agent),
-            "state": "home" if current is None else current.state.value,
+            "state": "home" if current is None or self._is_home(current) else current.state.value,
             "registered": self._machine.registered,
             "care_of_address": None if place is None else str(place.care_of_address),
             "foreign_agent": None if self._agent is None else str(self._agent),
             "forwarding_failure": self._failure,
         }
+
+    def _is_home(self, current: Registration) -> bool:
+        at_home = current.attachment.care_of_address == self.settings.address
+        return at_home and current.state is State.GONE
 
     def stop(self, now: float) -> Out:
         self._path.close()
