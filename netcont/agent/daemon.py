@@ -13,6 +13,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from ipaddress import IPv4Address
 from typing import Any
 
 from netcont.agent import control
@@ -20,6 +22,7 @@ from netcont.agent.foreign import ForeignDaemon
 from netcont.agent.home import HomeDaemon
 from netcont.agent.node import NodeDaemon
 from netcont.agent.notify import notify
+from netcont.agent.origin import kernel_origin
 from netcont.agent.reporter import Reporter
 from netcont.agent.role import Out, Role
 from netcont.agent.settings import ForeignSettings, HomeSettings, NodeSettings, Settings
@@ -27,12 +30,20 @@ from netcont.agent.store import Store
 from netcont.agent.wires import Wires
 from netcont.errors import ConfigurationError, NetcontError
 from netcont.kernel.namespace import Namespace
-from netcont.mobileip.events import Deregistered, Event, Registered, RegistrationLost
+from netcont.mobileip.events import (
+    Denied,
+    Deregistered,
+    Event,
+    Registered,
+    RegistrationLost,
+    Step,
+)
 
 Say = Callable[[str, str], None]
 Read = Callable[[], Settings]
 
-_WAIT_LIMIT_S = 60.0
+# Less than whoever asks has patience for: it is to hear why.
+_WAIT_LIMIT_S = 25.0
 
 
 def run_agent(settings: Settings, node: Namespace, say: Say, *, again: Read | None = None) -> None:
@@ -70,6 +81,7 @@ class _Agent:
         self._resources = contextlib.ExitStack()
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: dict[int, list[asyncio.Future[str]]] = {}
+        self._denied: dict[int, Denied] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_s = time.monotonic()
         # Unix time that never jumps: lifetimes count on it.
@@ -80,6 +92,7 @@ class _Agent:
         try:
             self._store = Store(settings.state)
             self._resources.callback(self._store.close)
+            self._store.begin(kernel_origin(), self._now())
             self._wires = Wires(
                 settings.address,
                 settings.link,
@@ -125,19 +138,30 @@ class _Agent:
         return time.monotonic() + self._offset_s
 
     def _hear(self) -> None:
-        self._out(self._role.receive(self._wires.datagrams(), self._now()))
+        heard = self._wires.datagrams()
+        self._follow(lambda now: self._role.receive(heard, now))
 
     def _hear_icmp(self) -> None:
         for data, source in self._wires.icmp_messages():
-            self._out(self._role.receive_icmp(data, source, self._now()))
+            self._follow(partial(self._role.receive_icmp, data, source))
 
     def _news(self) -> None:
         self._wires.take_news()
-        self._out(self._role.links_changed(self._now()))
+        self._follow(self._role.links_changed)
 
     def _due(self) -> None:
         self._timer = None
-        self._out(self._role.expire(self._now()))
+        self._follow(self._role.expire)
+
+    def _follow(self, act: Callable[[float], Out]) -> None:
+        """Does something now, and what follows. What fails has no answer: it is asked again."""
+        now = self._now()
+        try:
+            out = act(now)
+        except NetcontError as error:
+            self._reporter.complain(type(error).__name__, str(error), now)
+            out = Step()
+        self._out(out)
 
     def _reload(self) -> None:
         """New settings with the old bindings; settings that are wrong change nothing."""
@@ -146,16 +170,18 @@ class _Agent:
         notify("RELOADING=1")
         try:
             fresh = self._again()
-            kept = ("address", "link", "control", "state", "advertises")
+            kept = ("address", "link", "control", "state", "advertises", "forwards")
             changed = [k for k in kept if getattr(fresh, k) != getattr(self._settings, k)]
             if type(fresh) is not type(self._settings) or changed:
                 raise ConfigurationError(
                     f"{', '.join(changed) or 'the role'} cannot change while it runs",
                     remedy="restart the agent",
                 )
-            self._role = role_of(fresh, self._node, self._store)
-            self._settings = fresh
-            self._out(self._role.start(self._now()))
+            role = role_of(fresh, self._node, self._store)
+            out = role.start(self._now())
+            self._role.hand_over()
+            self._role, self._settings = role, fresh
+            self._out(out)
             self._say("info", "reloaded")
         except NetcontError as error:
             self._say("warning", f"not reloaded: {error}")
@@ -164,9 +190,10 @@ class _Agent:
     # ---- what follows
 
     def _out(self, out: Out) -> None:
+        now = self._now()
         for line in self._wires.send(out.replies, out.icmp, self._role.is_near):
-            self._say("warning", f"not sent {line}")
-        self._reporter.report(out.events, self._now())
+            self._reporter.complain("sending", f"not sent {line}", now)
+        self._reporter.report(out.events, now)
         for event in out.events:
             self._tell_waiting(event)
         self._set_timer()
@@ -198,7 +225,10 @@ class _Agent:
         with contextlib.suppress(OSError, ValueError):
             line = await reader.readline()
             try:
-                answer = await self._answer(json.loads(line))
+                request = json.loads(line)
+                if not isinstance(request, dict):
+                    raise ValueError("a request is a JSON object")
+                answer = await self._answer(request)
             except NetcontError as error:
                 answer = {"error": error.message, "remedy": error.remedy}
             except ValueError as error:
@@ -210,7 +240,7 @@ class _Agent:
     async def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if request.get("do") == "status":
             return self._status()
-        home = int.from_bytes(socket.inet_aton(str(request.get("home_address", "0.0.0.0"))), "big")
+        home = int(IPv4Address(str(request.get("home_address", "0.0.0.0"))))
         told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         with self._awaiting(home, told):
             self._out(self._role.command(request, self._now()))
@@ -219,9 +249,7 @@ class _Agent:
             try:
                 return {"done": await asyncio.wait_for(told, _WAIT_LIMIT_S)}
             except TimeoutError:
-                raise ConfigurationError(
-                    "the home agent did not answer", remedy="is it running, and reachable?"
-                ) from None
+                raise self._unanswered(home) from None
 
     @contextlib.contextmanager
     def _awaiting(self, home: int, told: asyncio.Future[str]) -> Iterator[None]:
@@ -230,12 +258,28 @@ class _Agent:
             yield
         finally:
             self._waiting[home].remove(told)
+            if not self._waiting[home]:
+                del self._waiting[home]
+                self._denied.pop(home, None)
+
+    def _unanswered(self, home: int) -> ConfigurationError:
+        denied = self._denied.get(home)
+        if denied is None:
+            return ConfigurationError(
+                "the home agent did not answer", remedy="is it running, and reachable?"
+            )
+        return ConfigurationError(
+            f"refused with code {int(denied.code)}: {denied.why}",
+            remedy="the log of the home agent says why; the request is repeated meanwhile",
+        )
 
     def _tell_waiting(self, event: Event) -> None:
         if isinstance(event, Registered | Deregistered | RegistrationLost):
             for told in self._waiting.get(int(event.home_address), ()):
                 if not told.done():
                     told.set_result(type(event).__name__.lower())
+        elif isinstance(event, Denied) and int(event.home_address) in self._waiting:
+            self._denied[int(event.home_address)] = event
 
     def _status(self) -> dict[str, Any]:
         now = self._now()

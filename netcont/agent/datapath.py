@@ -21,6 +21,8 @@ from netcont.model.plan import Plan
 
 T = TypeVar("T")
 
+_ASIDE = " (new)"
+
 
 class Users:
     """Who uses what of the keys that several share."""
@@ -77,14 +79,23 @@ class DataPath:
             for key in reversed(tuple(self._plans)):
                 self.drop(key)
         finally:
-            self._thread.shutdown()
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Ends the thread; what stands is for another data path with the same store."""
+        self._thread.submit(self.node.hang_up)
+        self._thread.shutdown()
 
     def take_over(self, wanted: Iterable[str]) -> None:
         """Undoes what an earlier daemon left and nobody wants, and what it left in pieces."""
-        keep = frozenset(wanted) & self._plans.keys()
+        keep = set(wanted) & self._plans.keys()
         for key in self._store.journalled():
             if key not in keep:
                 self._undo(key)
+            if key.endswith(_ASIDE) and (replaced := key.removesuffix(_ASIDE)) in keep:
+                # It was about to take that one's place, and may have done so in the kernel.
+                keep.remove(replaced)
+                self._undo(replaced)
         self._plans = {key: plan for key, plan in self._plans.items() if key in keep}
 
     def ensure(self, key: str, plan: Plan, *, replaces: bool = False) -> None:
@@ -99,7 +110,7 @@ class DataPath:
             return
         if before is not None and not replaces:
             self.drop(key)
-        aside = f"{key} (new)"
+        aside = key + _ASIDE
         journal = self._store.journal(aside)
         self.kernel(lambda node: Interpreter({node.name: node}, journal).apply(plan))
         self._store.rename(aside, key, plan)

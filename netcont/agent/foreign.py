@@ -150,6 +150,9 @@ class ForeignDaemon:
             },
         }
 
+    def hand_over(self) -> None:
+        self._path.hand_over()
+
     def stop(self, now: float) -> Out:
         self._path.close()
         return Step()
@@ -235,8 +238,9 @@ class ForeignDaemon:
         if not reverse:
             self._path.drop(f"back {address}")
             return
-        table = self._tables.setdefault(home, self._free_table())
-        back = forwarding.way_back(name, address, tunnel, table=table)
+        if home not in self._tables:
+            self._tables[home] = self._free_table()
+        back = forwarding.way_back(name, address, tunnel, table=self._tables[home])
         self._path.ensure(f"back {address}", back)
 
     def _free_table(self) -> int:

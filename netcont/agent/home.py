@@ -15,7 +15,7 @@ from netcont.agent.store import Store
 from netcont.errors import ConfigurationError, KernelError
 from netcont.kernel.namespace import Namespace
 from netcont.mobileip.advertiser import Advertiser
-from netcont.mobileip.binding import Binding, BindingChange, BindingReplaced
+from netcont.mobileip.binding import Binding, BindingChange, BindingRemoved, BindingReplaced
 from netcont.mobileip.datagram import Datagram, Endpoint
 from netcont.mobileip.discovery import AgentFlags, AgentSolicitation, parse
 from netcont.mobileip.errors import MessageError
@@ -50,13 +50,14 @@ class HomeDaemon:
         self._mac = ""
         self._users = Users()
         self._failures: dict[int, str] = {}
+        self._unsaved: set[int] = set()
 
     # ---- the role
 
     def start(self, now: float) -> Out:
         snapshot = self._store.load()
-        # Without a file nobody remembers identifications: those before now are refused.
-        fresh = None if self.settings.state is not None else now
+        # Nobody may remember identifications from before: those timestamps are refused.
+        fresh = now if self._store.since is None else self._store.since
         out: Out = self._agent.restore(snapshot, restarted_at=fresh)
         gone = {int(b.home_address) for b in snapshot.bindings} - self._homes
         for home in gone:
@@ -130,9 +131,16 @@ class HomeDaemon:
     def command(self, request: Mapping[str, Any], now: float) -> Out:
         if request.get("do") != "revoke":
             raise ConfigurationError(f"a home agent cannot {request.get('do')!r}")
-        step = self._agent.revoke(IPv4Address(str(request.get("home_address"))), now)
+        home_address = IPv4Address(str(request.get("home_address")))
+        step = self._agent.revoke(home_address, now)
+        if not step.changes:
+            raise ConfigurationError(
+                f"{home_address} is not bound", remedy="`netcont agent status` lists what is"
+            )
         self._carry_out(step.changes)
-        return Step(step.replies, events=step.events)
+        ended = [one.binding for one in step.changes if isinstance(one, BindingRemoved)]
+        events = tuple(Deregistered(one.home_address, one.care_of_address) for one in ended)
+        return Step(step.replies, events=(*step.events, *events))
 
     def status(self, now: float) -> dict[str, Any]:
         return {
@@ -144,6 +152,9 @@ class HomeDaemon:
                 str(IPv4Address(home)): why for home, why in self._failures.items()
             },
         }
+
+    def hand_over(self) -> None:
+        self._path.hand_over()
 
     def stop(self, now: float) -> Out:
         self._path.close()
@@ -161,11 +172,15 @@ class HomeDaemon:
         }
 
     def _save(self, homes: set[int]) -> None:
-        if not homes or self.settings.state is None:
+        """Raises PrerequisiteError if it cannot be; what was not saved is when the next is."""
+        self._unsaved |= homes
+        homes = self._unsaved
+        if not homes:
             return
         bindings = [one for home in homes for one in self._agent.bindings_of(IPv4Address(home))]
         numbers = [(home, *self._agent.numbers_of(IPv4Address(home))) for home in homes]
         self._store.save(homes, bindings, numbers)
+        homes.clear()
 
     # ---- what the kernel must do
 

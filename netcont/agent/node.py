@@ -124,6 +124,9 @@ class NodeDaemon:
             "forwarding_failure": self._failure,
         }
 
+    def hand_over(self) -> None:
+        self._path.hand_over()
+
     def _is_home(self, current: Registration) -> bool:
         at_home = current.attachment.care_of_address == self.settings.address
         return at_home and current.state is State.GONE

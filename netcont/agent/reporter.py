@@ -19,8 +19,10 @@ class Reporter:
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self._say = say
-        self._said_at: OrderedDict[IPv4Address, float] = OrderedDict()
-        self._unsaid: Counter[IPv4Address] = Counter()
+        # By source; None stands for all that are too many to be told apart.
+        self._said_at: OrderedDict[IPv4Address | None, float] = OrderedDict()
+        self._unsaid: Counter[IPv4Address | None] = Counter()
+        self._complained_at: dict[str, float] = {}
         self.counters: Counter[str] = Counter()
         self.denials: Counter[int] = Counter()
 
@@ -39,7 +41,10 @@ class Reporter:
                 self._say("info", told(event))
 
     def _violation(self, event: e.SecurityViolation, now: float) -> None:
-        source = event.source[0]
+        source: IPv4Address | None = event.source[0]
+        if source not in self._said_at and len(self._said_at) >= _REMEMBERED:
+            oldest = next(iter(self._said_at.values()))
+            source = None if now - oldest < _QUIET_S else source
         if now - self._said_at.get(source, -_QUIET_S) < _QUIET_S:
             self._unsaid[source] += 1
             return
@@ -47,9 +52,15 @@ class Reporter:
         self._said_at.move_to_end(source)
         more = self._unsaid.pop(source, 0)
         self._say("warning", told(event) + (f" ({more} more since the last line)" if more else ""))
-        while len(self._said_at) > _REMEMBERED:
+        while len(self._said_at) > _REMEMBERED + 1:
             gone, _ = self._said_at.popitem(last=False)
             self._unsaid.pop(gone, None)
+
+    def complain(self, about: str, line: str, now: float) -> None:
+        """Says what does not work, once a minute for each thing that this is about."""
+        if now - self._complained_at.get(about, -_QUIET_S) >= _QUIET_S:
+            self._complained_at[about] = now
+            self._say("warning", line)
 
 
 def told(event: e.Event) -> str:

@@ -47,5 +47,8 @@ class Role(Protocol):
     def status(self, now: float) -> dict[str, Any]:
         """What an operator wants to see, as JSON values."""
 
+    def hand_over(self) -> None:
+        """Another role takes over what this one set up in the kernel."""
+
     def stop(self, now: float) -> Out:
         """Withdraws what it set up in the kernel."""

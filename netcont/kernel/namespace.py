@@ -96,12 +96,16 @@ class Namespace:
 
     def close(self) -> None:
         """Closes the netlink socket and the namespace's descriptor."""
-        if self._route is not None and self._owner == os.getpid():
-            self._route.close()
-        self._route = None
+        self.hang_up()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def hang_up(self) -> None:
+        """Closes the netlink socket; to be called by the thread that has used it."""
+        if self._route is not None and self._owner == os.getpid():
+            self._route.close()
+        self._route = None
 
     @contextmanager
     def entered(self) -> Iterator[None]:
