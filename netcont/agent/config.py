@@ -5,13 +5,15 @@ Not imported in a lab, where settings are made directly.
 
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from netcont.agent.settings import (
     DEFAULT_CONTROL,
@@ -31,11 +33,27 @@ from netcont.mobileip.replay import Replay
 RoleName = Literal["home", "foreign", "node"]
 
 _FORBIDDEN_MODE = 0o077
+_KEY_BYTES = 4096
 _Seconds = Annotated[int, Field(ge=1, le=65535)]
 
 
+def _written(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("write the address as a string")
+    return value
+
+
+def _of_one_host(address: IPv4Address) -> IPv4Address:
+    if address.is_multicast or address.is_unspecified or address.is_reserved:
+        raise ValueError("no host has this address")
+    return address
+
+
+_Address = Annotated[IPv4Address, BeforeValidator(_written), AfterValidator(_of_one_host)]
+
+
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Key(_Table):
@@ -47,7 +65,7 @@ class _Key(_Table):
 
 
 class _Peer(_Table):
-    address: IPv4Address
+    address: _Address
     key: list[_Key] = Field(min_length=1)
 
 
@@ -60,11 +78,11 @@ class _NodePolicy(_Table):
 
 
 class _Guest(_NodePolicy):
-    home_address: IPv4Address
-    home_agent: IPv4Address
+    home_address: _Address
+    home_agent: _Address
     key: _Key
-    gateway: IPv4Address | None = None
-    neighbours: list[IPv4Address] = []
+    gateway: _Address | None = None
+    neighbours: list[_Address] = []
     home_network: IPv4Network | None = None
 
 
@@ -73,23 +91,24 @@ class _Common(_Table):
     control: str | None = None
     state: Path | None = None
     advertises: bool = True
+    forwards: bool = True
 
 
 class _Home(_Common):
-    address: IPv4Address
+    address: _Address
     max_lifetime_s: _Seconds = 1800
     max_simultaneous: int = 8
     max_bindings: int = 1_000_000
     reverse_tunnel: Literal["unsupported", "optional", "required"] = "optional"
     gre: bool = True
-    tolerance_s: float = 7.0
+    tolerance_s: float = Field(default=7.0, gt=0)
     node: list[_Peer] = []
     foreign_agent: list[_Peer] = []
 
 
 class _Foreign(_Common):
-    address: IPv4Address
-    care_of_address: IPv4Address | None = None
+    address: _Address
+    care_of_address: _Address | None = None
     max_lifetime_s: _Seconds = 1800
     max_visitors: int = 10_000
     reverse_tunnel: Literal["unsupported", "optional", "required"] = "optional"
@@ -101,9 +120,9 @@ class _Foreign(_Common):
 
 
 class _Node(_Common, _NodePolicy):
-    home_address: IPv4Address
+    home_address: _Address
     prefixlen: int = Field(ge=8, le=30)
-    home_agent: IPv4Address
+    home_agent: _Address
     key: _Key
     colocated: bool = False
     foreign_agent: list[_Peer] = []
@@ -129,7 +148,13 @@ def load_settings(role: RoleName, path: Path) -> Settings:
             "\n".join(f"{path}: {_told(one)}" for one in error.errors()),
             remedy=f"docs/mobile-ip.md shows the keys of {role}",
         ) from None
-    base = path.resolve().parent
+    try:
+        return _settings(table, path.resolve().parent)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error.message}", remedy=error.remedy) from None
+
+
+def _settings(table: _Home | _Foreign | _Node, base: Path) -> Settings:
     match table:
         case _Home():
             return _home(table, base)
@@ -152,16 +177,17 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _told(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
-    return f"{key}: {error['msg']}" + (
-        f" (it is {error['input']!r})" if error["type"] != "missing" else ""
-    )
+    # What stands under a name that is not ours, or in the place of a key, may be a secret.
+    shown = error["type"] not in ("missing", "extra_forbidden") and error["loc"][-1] != "key"
+    shown = shown and isinstance(error["input"], str | int | float)
+    return f"{key}: {error['msg']}" + (f" (it is {error['input']!r})" if shown else "")
 
 
 def _home(table: _Home, base: Path) -> HomeSettings:
     return HomeSettings(
         **_common(table, "home", table.address),
-        nodes=_peers(table.node, base),
-        foreign_agents=_peers(table.foreign_agent, base),
+        nodes=_peers("node", table.node, base),
+        foreign_agents=_peers("foreign_agent", table.foreign_agent, base),
         policy=HomePolicy(
             max_lifetime_s=table.max_lifetime_s,
             max_simultaneous=table.max_simultaneous,
@@ -174,23 +200,13 @@ def _home(table: _Home, base: Path) -> HomeSettings:
 
 
 def _foreign(table: _Foreign, base: Path) -> ForeignSettings:
+    _once("guest", (guest.home_address for guest in table.guest))
     return ForeignSettings(
         **_common(table, "foreign", table.address),
         care_of_address=table.care_of_address,
-        home_agents=_peers(table.home_agent, base),
-        nodes=_peers(table.node, base),
-        guests=tuple(
-            Guest(
-                home_address=guest.home_address,
-                home_agent=guest.home_agent,
-                key=_association(guest.key, base),
-                gateway=guest.gateway,
-                neighbours=tuple(guest.neighbours),
-                home_network=None if guest.home_network is None else str(guest.home_network),
-                policy=_policy(guest),
-            )
-            for guest in table.guest
-        ),
+        home_agents=_peers("home_agent", table.home_agent, base),
+        nodes=_peers("node", table.node, base),
+        guests=tuple(_guest(number, guest, base) for number, guest in enumerate(table.guest)),
         policy=ForeignPolicy(
             max_lifetime_s=table.max_lifetime_s,
             max_visitors=table.max_visitors,
@@ -201,14 +217,26 @@ def _foreign(table: _Foreign, base: Path) -> ForeignSettings:
     )
 
 
+def _guest(number: int, guest: _Guest, base: Path) -> Guest:
+    return Guest(
+        home_address=guest.home_address,
+        home_agent=guest.home_agent,
+        key=_association(f"guest.{number}.key", guest.key, base),
+        gateway=guest.gateway,
+        neighbours=tuple(guest.neighbours),
+        home_network=None if guest.home_network is None else str(guest.home_network),
+        policy=_policy(guest),
+    )
+
+
 def _node(table: _Node, base: Path) -> NodeSettings:
     return NodeSettings(
         **_common(table, "node", table.home_address),
         home_agent=table.home_agent,
         prefixlen=table.prefixlen,
-        key=_association(table.key, base),
+        key=_association("key", table.key, base),
         colocated=table.colocated,
-        foreign_agents=_peers(table.foreign_agent, base),
+        foreign_agents=_peers("foreign_agent", table.foreign_agent, base),
         policy=_policy(table),
     )
 
@@ -220,6 +248,7 @@ def _common(table: _Common, role: str, address: IPv4Address) -> dict[str, Any]:
         "control": table.control or DEFAULT_CONTROL.format(role=role),
         "state": table.state or Path(DEFAULT_STATE.format(role=role)),
         "advertises": table.advertises,
+        "forwards": table.forwards,
     }
 
 
@@ -233,43 +262,64 @@ def _policy(table: _NodePolicy) -> NodePolicy:
     )
 
 
-def _peers(tables: list[_Peer], base: Path) -> tuple[Peer, ...]:
-    return tuple(
-        Peer(table.address, tuple(_association(key, base) for key in table.key)) for table in tables
-    )
+def _peers(name: str, tables: list[_Peer], base: Path) -> tuple[Peer, ...]:
+    _once(name, (table.address for table in tables))
+    return tuple(_peer(f"{name}.{number}", table, base) for number, table in enumerate(tables))
 
 
-def _association(table: _Key, base: Path) -> SecurityAssociation:
-    return SecurityAssociation(
-        table.spi,
-        Algorithm(table.algorithm),
-        read_key(base / table.key_file),
-        Replay[table.replay.upper()],
-        allow_weak=table.allow_weak,
-    )
+def _peer(name: str, table: _Peer, base: Path) -> Peer:
+    _once(f"{name}.key", (key.spi for key in table.key))
+    keys = [_association(f"{name}.key.{n}", key, base) for n, key in enumerate(table.key)]
+    return Peer(table.address, tuple(keys))
+
+
+def _once(name: str, values: Iterable[object]) -> None:
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ConfigurationError(
+                f"{name}: {value} is there twice", remedy="keep the one that holds"
+            )
+        seen.add(value)
+
+
+def _association(name: str, table: _Key, base: Path) -> SecurityAssociation:
+    try:
+        return SecurityAssociation(
+            table.spi,
+            Algorithm(table.algorithm),
+            read_key(base / table.key_file),
+            Replay[table.replay.upper()],
+            allow_weak=table.allow_weak,
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error.message}", remedy=error.remedy) from None
 
 
 def read_key(path: Path) -> bytes:
-    """A key: the file's bytes, or what its hexadecimal digits mean.
+    """A key: what its hexadecimal digits mean, the line of text, or else the file's bytes.
 
     Raises ConfigurationError if others than its owner may touch the file.
     """
     try:
         with path.open("rb") as file:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            if mode & _FORBIDDEN_MODE:
-                raise ConfigurationError(
-                    f"{path}: has mode {mode:04o}: others could read the key",
-                    remedy=f"chmod 600 {path}; if they have read it, make a new one",
-                )
-            body = file.read(4096)
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            body = file.read(_KEY_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(
             f"{path}: {error.strerror}",
             remedy=f"make one: (umask 077; openssl rand -hex 32 > {path})",
         ) from None
-    text = body.strip()
+    if mode & _FORBIDDEN_MODE:
+        raise ConfigurationError(
+            f"{path}: has mode {mode:04o}: others could read or change the key",
+            remedy=f"chmod 600 {path}; if they have read it, make a new one",
+        )
+    if len(body) > _KEY_BYTES:
+        raise ConfigurationError(f"{path}: over {_KEY_BYTES} bytes are no key")
+    if not body.isascii():
+        return body
     try:
-        return bytes.fromhex(text.decode("ascii"))
+        return bytes.fromhex(body.decode("ascii"))
     except ValueError:
-        return text
+        return body.strip()

@@ -29,8 +29,8 @@ def listen(name: str) -> socket.socket:
     except OSError as error:
         inlet.close()
         raise ConfigurationError(
-            f"cannot listen on {name}: {error.strerror}",
-            remedy="another agent has it: stop that, or choose another `control`",
+            f"cannot listen on {name}: {error.strerror or error}",
+            remedy="if another agent has it, stop that, or choose another `control`",
         ) from error
     return inlet
 
