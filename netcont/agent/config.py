@@ -72,6 +72,7 @@ class _Peer(_Table):
 class _NodePolicy(_Table):
     lifetime_s: _Seconds = 300
     reverse_tunnel: bool = True
+    encapsulating: bool = False
     gre: bool = False
     first_retry_s: float = 1.0
     last_retry_s: float = 32.0
@@ -258,6 +259,7 @@ def _policy(table: _NodePolicy) -> NodePolicy:
         first_retry_s=table.first_retry_s,
         last_retry_s=table.last_retry_s,
         reverse_tunnel=table.reverse_tunnel,
+        encapsulating=table.encapsulating,
         gre=table.gre,
     )
 

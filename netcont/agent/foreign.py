@@ -220,8 +220,8 @@ class ForeignDaemon:
             home = int(visitor.home_address)
             current = self._agent.visitor(visitor.home_address)
             if current is None or current.colocated:
-                for key in (f"back {visitor.home_address}", f"visit {visitor.home_address}"):
-                    self._path.drop(key)
+                for part in ("back", "inner", "visit"):
+                    self._path.drop(f"{part} {visitor.home_address}")
                 for key in self._users.uses(home, ()):
                     self._path.drop(key)
                 self._tables.pop(home, None)
@@ -235,6 +235,12 @@ class ForeignDaemon:
         gre = current is not None and bool(current.flags & Flags.G)
         tunnel = self._tunnel(home, home_agent, gre=gre)
         self._path.ensure(f"visit {address}", forwarding.visit(name, link, address))
+        inner = f"inner {address}"
+        if current is not None and current.encapsulating:
+            own = self.settings.address
+            self._path.ensure(inner, forwarding.tunnel(name, own, address, gre=False, strict=False))
+        else:
+            self._path.drop(inner)
         if not reverse:
             self._path.drop(f"back {address}")
             return

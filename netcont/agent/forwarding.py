@@ -109,19 +109,28 @@ def way_back(
 
 
 def through_agent(
-    node: str, link: str, home_address: IPv4Address, home: IPv4Network, agent: IPv4Address
+    node: str,
+    link: str,
+    home_address: IPv4Address,
+    home: IPv4Network,
+    agent: IPv4Address,
+    *,
+    tunnel: str | None = None,
 ) -> Plan:
-    """A node sends everything by way of its foreign agent, which it reaches on its link.
+    """A node sends everything by way of its foreign agent, which it reaches on its link: as it is,
+    or in this tunnel to it (encapsulating delivery, RFC 3024 5.2).
 
     Halves of networks: more specific than the routes of home, which stay as they are. The table is
     for what other routes would lead elsewhere, the routes for packets that have no source yet.
     """
     ways = (*_halves(IPv4Network("0.0.0.0/0")), *_halves(home))
+    via, out = (str(agent), link) if tunnel is None else (None, tunnel)
     return Plan(
         (
             AddRoute(node, f"{agent}/32", link=link),
-            *(AddRoute(node, way, via=str(agent), link=link) for way in ways),
-            AddRoute(node, "default", via=str(agent), link=link, table=FIRST_TABLE),
+            AddRoute(node, f"{agent}/32", link=link, table=FIRST_TABLE),
+            *(AddRoute(node, way, via=via, link=out) for way in ways),
+            AddRoute(node, "default", via=via, link=out, table=FIRST_TABLE),
             AddRule(node, PRIORITY, f"{home_address}/32", FIRST_TABLE),
         )
     )

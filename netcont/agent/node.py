@@ -176,11 +176,7 @@ class NodeDaemon:
         if not settings.colocated:
             if self._agent is not None:
                 # Its default router is the foreign agent (RFC 5944 3.7.3), reached on the link.
-                link, agent = settings.link, self._agent
-                self._path.ensure(
-                    _BACK,
-                    forwarding.through_agent(name, link, settings.address, self._home, agent),
-                )
+                self._through(self._agent)
             return
         gre = settings.policy.gre
         tunnel = forwarding.tunnel(name, care_of, settings.home_agent, gre=gre, strict=False)
@@ -196,6 +192,20 @@ class NodeDaemon:
             )
         )
         self._path.ensure(_BACK, back + forwarding.to_home(name, link, self._home))
+
+    def _through(self, agent: IPv4Address) -> None:
+        settings, name = self.settings, self._node.name
+        inner: str | None = None
+        if settings.policy.reverse_tunnel and settings.policy.encapsulating:
+            inner = forwarding.tunnel_name(agent, gre=False)
+            plan = forwarding.tunnel(name, settings.address, agent, gre=False, strict=False)
+            if not self._path.stands(_TUNNEL, plan):
+                self._back_home()
+            self._path.ensure(_TUNNEL, plan)
+        way = forwarding.through_agent(
+            name, settings.link, settings.address, self._home, agent, tunnel=inner
+        )
+        self._path.ensure(_BACK, way)
 
     def _announce(self) -> None:
         """Who heard on the home link that the home agent has the address hears of the node."""

@@ -43,6 +43,7 @@ from netcont.mobileip.keyring import Keyring
 from netcont.mobileip.messages import (
     INFINITE_LIFETIME_S,
     PORT,
+    Flags,
     RegistrationReply,
     RegistrationRequest,
     parse,
@@ -51,6 +52,7 @@ from netcont.mobileip.pending import Pending, PendingRequests
 from netcont.mobileip.policy import ForeignPolicy, ReverseTunnel
 from netcont.mobileip.relaying import (
     Question,
+    encapsulated,
     refusal,
     relayed_reply,
     relayed_request,
@@ -311,6 +313,7 @@ class ForeignAgent:
             lifetime_s,
             math.inf if endless else pending.relayed_at + lifetime_s,
             stamp,
+            bool(request.flags & Flags.T) and encapsulated(request.extensions),
         )
         event = Registered(home, care_of, lifetime_s, reply.code)
         return event, self._visitors.grant(visitor)

@@ -139,9 +139,9 @@ class HomeAgent:
         """The bindings of one node, oldest first; none while it is at home or unknown."""
         return self._bindings.of(int(home_address))
 
-    def numbers_of(self, home_address: IPv4Address) -> tuple[int | None, int | None]:
+    def numbers_of(self, home: IPv4Address) -> tuple[int | None, int | None]:
         """The last identification accepted from a node, and the nonce given to it."""
-        return self._freshness.of(int(home_address))
+        return self._freshness.of(int(home))
 
     def snapshot(self) -> HomeSnapshot:
         """Everything that messages have changed."""

@@ -54,6 +54,7 @@ class ForeignPolicy:
     max_pending_from_source: int = 16
     pending_timeout_s: float = 7.0
     reverse_tunnel: ReverseTunnel = ReverseTunnel.OPTIONAL
+    encapsulating: bool = True
     gre: bool = True
     registration_required: bool = True
     advertisement_interval_s: float = 1.0
@@ -80,7 +81,8 @@ class NodePolicy:
     first_retry_s doubles up to last_retry_s (RFC 5944 3.6.3: at least one second, at least
     doubled). min_lifetime_s: a grant or a proposal under it is not worth having. dwell_s: how long
     it stays with an agent at least, and the least time between two registrations that
-    advertisements cause.
+    advertisements cause. encapsulating: what is tunnelled back reaches the foreign agent in a
+    tunnel as well (RFC 3024 5.2), not as it is.
     """
 
     lifetime_s: int = 300
@@ -90,6 +92,7 @@ class NodePolicy:
     min_lifetime_s: int = 5
     dwell_s: float = 3.0
     reverse_tunnel: bool = False
+    encapsulating: bool = False
     gre: bool = False
     broadcasts: bool = False
     max_agents: int = 16

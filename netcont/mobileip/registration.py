@@ -38,7 +38,7 @@ from netcont.mobileip.events import (
     Resynchronised,
     Unanswered,
 )
-from netcont.mobileip.extensions import AuthenticationKind
+from netcont.mobileip.extensions import AuthenticationKind, EncapsulatingDelivery
 from netcont.mobileip.identification import Identifications
 from netcont.mobileip.messages import (
     INFINITE_LIFETIME_S,
@@ -335,6 +335,10 @@ class Registration:
             self._identifications.next(now),
         )
         data = sign(request, AuthenticationKind.MOBILE_HOME, identity.key)
+        relayed = attachment.send_to[0] != identity.home_agent
+        if relayed and self.policy.reverse_tunnel and self.policy.encapsulating:
+            # After the authenticator for the home agent: it is for the foreign agent alone.
+            data += EncapsulatingDelivery().to_bytes()
         if attachment.agent_key is not None:
             data = sign(data, AuthenticationKind.MOBILE_FOREIGN, attachment.agent_key)
         if attachment.proxy_key is not None:

@@ -15,6 +15,7 @@ from netcont.mobileip.codes import Code
 from netcont.mobileip.extensions import (
     Authentication,
     AuthenticationKind,
+    EncapsulatingDelivery,
     Extension,
     RevocationSupport,
 )
@@ -97,8 +98,17 @@ REFUSALS: tuple[tuple[Code, Gate], ...] = (
             not asking.asks(Flags.T) and asking.policy.reverse_tunnel is ReverseTunnel.REQUIRED
         ),
     ),
+    (
+        Code.FA_DELIVERY_STYLE_UNSUPPORTED,
+        lambda asking: encapsulated(asking.request.extensions) and not asking.policy.encapsulating,
+    ),
     _ROOM,
 )
+
+
+def encapsulated(extensions: tuple[Extension, ...]) -> bool:
+    """Whether the node asks for the encapsulating delivery style (RFC 3024 3.3)."""
+    return any(isinstance(one, EncapsulatingDelivery) for one in extensions)
 
 
 def refusal(asking: Question) -> Code | None:

@@ -15,7 +15,8 @@ class Visitor:
     """What a foreign agent knows of a registration that the home agent granted (RFC 5944 3.7.1).
 
     endpoint: where the node's requests come from; expires_at: seconds of the caller's clock;
-    revocation_stamp: the home agent's clock (RFC 3543 3.2), None if it takes no part in revocation.
+    revocation_stamp: the home agent's clock (RFC 3543 3.2), None if it takes no part in revocation;
+    encapsulating: the node sends to the agent in a tunnel (RFC 3024 5.2).
     """
 
     home_address: IPv4Address
@@ -26,6 +27,7 @@ class Visitor:
     lifetime_s: int
     expires_at: float
     revocation_stamp: int | None = None
+    encapsulating: bool = False
 
     @property
     def colocated(self) -> bool:

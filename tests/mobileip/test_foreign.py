@@ -15,7 +15,7 @@ from netcont.mobileip.codes import Code
 from netcont.mobileip.datagram import ALL_SYSTEMS, Datagram
 from netcont.mobileip.discovery import AgentAdvertisement, AgentFlags, AgentSolicitation
 from netcont.mobileip.events import Dropped, SecurityViolation
-from netcont.mobileip.extensions import AuthenticationKind, Challenge
+from netcont.mobileip.extensions import AuthenticationKind, Challenge, EncapsulatingDelivery
 from netcont.mobileip.foreign import ForeignAgent
 from netcont.mobileip.messages import PORT, Flags, RegistrationReply
 from netcont.mobileip.policy import ForeignPolicy, ReverseTunnel
@@ -374,3 +374,33 @@ def test_ending_another_care_of_address_leaves_the_visitor_here() -> None:
     agent.receive(request(NOW + 0.5, care_of=AGENT_B, lifetime_s=0), NODE_A, NOW + 0.5)
     step = agent.receive(reply_to(NOW + 0.5, lifetime_s=0), HOME_END, NOW + 0.5)
     assert (step.changes, len(agent)) == ((), 1)
+
+
+def delivered_in_a_tunnel(at: float = NOW) -> bytes:
+    """A request that says, to the foreign agent alone, how the node delivers (RFC 3024 3.3)."""
+    return request(at, flags=Flags.T) + EncapsulatingDelivery().to_bytes()
+
+
+def test_the_delivery_style_is_the_foreign_agents_and_is_not_relayed() -> None:
+    agent = foreign_agent()
+    (relayed,) = agent.receive(delivered_in_a_tunnel(), NODE_A, NOW).replies
+    assert relayed.data == request(NOW, flags=Flags.T)
+    agent.receive(reply_to(), HOME_END, NOW)
+    visitor = agent.visitor(HOME)
+    assert visitor is not None
+    assert visitor.encapsulating and visitor.reverse_tunnel
+
+
+def test_a_delivery_style_that_is_not_supported_is_79() -> None:
+    agent = ForeignAgent(AGENT_A, policy=ForeignPolicy(encapsulating=False))
+    reply = only_reply(agent.receive(delivered_in_a_tunnel(), NODE_A, NOW).replies)
+    assert reply.code == Code.FA_DELIVERY_STYLE_UNSUPPORTED
+
+
+def test_a_delivery_style_without_a_reverse_tunnel_means_nothing() -> None:
+    agent = foreign_agent()
+    agent.receive(request(NOW) + EncapsulatingDelivery().to_bytes(), NODE_A, NOW)
+    agent.receive(reply_to(), HOME_END, NOW)
+    visitor = agent.visitor(HOME)
+    assert visitor is not None
+    assert not visitor.encapsulating
