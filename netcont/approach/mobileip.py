@@ -8,7 +8,8 @@ over. Plain: the same without the preparation, for comparison. Co-located: the g
 of B's for care-of address and registers itself; it can do so only once it runs there.
 
 Reverse tunnelling (RFC 3024) is the scenario's tunnel.reverse; without it what the guest sends
-leaves B directly, and the path is a triangle.
+leaves B directly, and the path is a triangle. B's gateway then has a route to the guest, without
+which it would take its packets for forged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcont.approach.base import Context, announce_guest
-from netcont.model.plan import AddAddress, AddRoute, Change, Plan, Register
+from netcont.model.plan import AddAddress, AddRoute, Change, Plan, Register, SetSysctl
 from netcont.model.scenario import Phase
 
 FOREIGN_CONTROL = "@netcont-foreign"
@@ -39,6 +40,8 @@ class MobileIp:
             return Plan((announce_guest(layout, layout.b.bridge),))
         if self.colocated:
             return Plan(_new_address(context)) if phase is Phase.RESUME else Plan()
+        if phase is Phase.SWITCH and not context.scenario.tunnel.reverse:
+            return Plan(_admit(context))
         if phase is Phase.PREPARE and self.prepared:
             return Plan((self._register(context, ahead=True),))
         if phase is Phase.RESUME:
@@ -55,6 +58,14 @@ class MobileIp:
             ahead=ahead,
             wait=ahead,
         )
+
+
+def _admit(context: Context) -> tuple[Change, ...]:
+    b, guest = context.layout.b, context.layout.guest
+    return (
+        SetSysctl(b.gateway, f"net.ipv4.conf.{b.gateway_lan}.send_redirects", "0"),
+        AddRoute(b.gateway, f"{guest.address}/32", via=b.hypervisor_address),
+    )
 
 
 def _new_address(context: Context) -> tuple[Change, ...]:

@@ -8,13 +8,13 @@ import pytest
 
 from netcont.approach import Context, find
 from netcont.model.plan import AddAddress, AddRoute, Announce, Leave, Plan, Register
-from netcont.model.scenario import Phase, Scenario
+from netcont.model.scenario import Phase, Scenario, Tunnel
 
 CONTROL = "@netcont-foreign"
 
 
-def context() -> Context:
-    scenario = Scenario()
+def context(chosen: Scenario | None = None) -> Context:
+    scenario = chosen or Scenario()
     return Context(importlib.import_module("topologies.two_site").layout(scenario), scenario)
 
 
@@ -68,3 +68,9 @@ def test_a_registration_is_undone_by_leaving() -> None:
 
 def test_names_may_be_composed_with_dns() -> None:
     assert find("ddns+mobileip").keeps_address
+
+
+def test_without_a_reverse_tunnel_bs_gateway_knows_the_guest() -> None:
+    direct = context(Scenario(tunnel=Tunnel(reverse=False)))
+    *_, route = find("mobileip").plan(Phase.SWITCH, direct)
+    assert route == AddRoute("gwb", "10.1.0.10/32", via=direct.layout.b.hypervisor_address)
