@@ -67,7 +67,9 @@ class ForeignDaemon:
             self._path.take_over(
                 {_BASE, *(key for home in attached for key in self._keys_of(home))}
             )
-            base = forwarding.answering(self._node.name, self.settings.link)
+            link = self.settings.link
+            filtered = self._path.kernel(lambda node: forwarding.is_filtered(node, link))
+            base = forwarding.answering(self._node.name, link, filtered=filtered)
             self._path.ensure(_BASE, base)
         out: Out = Step()
         for home, ahead in attached.items():
@@ -238,7 +240,8 @@ class ForeignDaemon:
         inner = f"inner {address}"
         if current is not None and current.encapsulating:
             own = self.settings.address
-            self._path.ensure(inner, forwarding.tunnel(name, own, address, gre=False, strict=False))
+            plan = forwarding.tunnel(name, own, address, gre=False, address=own)
+            self._path.ensure(inner, plan)
         else:
             self._path.drop(inner)
         if not reverse:
@@ -263,7 +266,8 @@ class ForeignDaemon:
         """The device to a home agent, made if it is not there."""
         key = f"tunnel {home_agent} {'gre' if gre else 'ipip'}"
         unused = self._users.uses(home, (key,))
-        plan = forwarding.tunnel(self._node.name, self._care_of, home_agent, gre=gre, strict=False)
+        own = self._care_of
+        plan = forwarding.tunnel(self._node.name, own, home_agent, gre=gre, address=own)
         with self._noting(home):
             self._path.ensure(key, plan)
         for one in unused:

@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
+from netcont.kernel.namespace import Namespace
 from netcont.model.plan import (
+    AddAddress,
     AddNeighbour,
     AddRoute,
     AddRule,
@@ -39,20 +41,28 @@ def tunnel_name(remote: IPv4Address, *, gre: bool) -> str:
     return f"nc{'g' if gre else 'i'}-{int(remote):08x}"
 
 
-def tunnel(node: str, local: IPv4Address, remote: IPv4Address, *, gre: bool, strict: bool) -> Plan:
-    """A device from local to remote. strict: take only inner sources routed back into it.
+def tunnel(
+    node: str,
+    local: IPv4Address,
+    remote: IPv4Address,
+    *,
+    gre: bool,
+    address: IPv4Address | None = None,
+) -> Plan:
+    """A device from local to remote, with an address of its own or without one.
 
-    Not strict is loose rather than off: the greater of this and the setting for all links counts,
-    and a strict one for all would drop what comes out.
+    Without one it takes only inner sources that are routed back into it, else any with a route.
+
+    The greater of a link's filter and that for all links counts, so none can be switched off here.
+    Loose lets pass whatever has a route, but is as strict as strict on a link without an address.
     """
     name = tunnel_name(remote, gre=gre)
-    return Plan(
-        (
-            AddTunnel(node, name, "gre" if gre else "ipip", str(local), str(remote), ttl=_TTL),
-            SetSysctl(node, f"net.ipv4.conf.{name}.rp_filter", "1" if strict else "2"),
-            SetUp(node, name),
-        )
-    )
+    device = AddTunnel(node, name, "gre" if gre else "ipip", str(local), str(remote), ttl=_TTL)
+    filtering = f"net.ipv4.conf.{name}.rp_filter"
+    if address is None:
+        return Plan((device, SetSysctl(node, filtering, "1"), SetUp(node, name)))
+    own = AddAddress(node, name, str(address), 32)
+    return Plan((device, own, SetSysctl(node, filtering, "2"), SetUp(node, name)))
 
 
 def route_to(node: str, home_address: IPv4Address, link: str) -> Plan:
@@ -75,15 +85,27 @@ def release(node: str, link: str, mac: str, home_address: IPv4Address) -> Plan:
     return Plan((Announce(node, link, str(home_address), mac),))
 
 
-def answering(node: str, link: str) -> Plan:
-    """An agent's link: it forwards, and answers for those behind it without delay."""
+def answering(node: str, link: str, *, filtered: bool) -> Plan:
+    """An agent's link: it forwards, and answers for those behind it without delay.
+
+    filtered: reverse paths are. Then loosely: a visitor, and a node that has just come home, is
+    routed elsewhere when its first request arrives.
+    """
+    loose = (SetSysctl(node, f"net.ipv4.conf.{link}.rp_filter", "2"),) if filtered else ()
     return Plan(
         (
+            *loose,
             SetSysctl(node, "net.ipv4.ip_forward", "1"),
             SetSysctl(node, f"net.ipv4.neigh.{link}.proxy_delay", "0"),
             SetSysctl(node, f"net.ipv4.conf.{link}.send_redirects", "0"),
         )
     )
+
+
+def is_filtered(node: Namespace, link: str) -> bool:
+    """Whether the kernel looks at reverse paths there."""
+    settings = (f"net.ipv4.conf.{one}.rp_filter" for one in ("all", link))
+    return any(node.read_sysctl(setting) != "0" for setting in settings)
 
 
 def visit(node: str, link: str, home_address: IPv4Address) -> Plan:

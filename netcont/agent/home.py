@@ -65,23 +65,15 @@ class HomeDaemon:
         out += self._agent.expire(now)
         self._save(gone | {int(b.home_address) for b in snapshot.bindings})
         if self.settings.forwards:
-            self._check_filter()
             self._mac = self._path.kernel(lambda node: node.link_mac(self.settings.link))
             self._path.take_over(self._wanted())
-            base = forwarding.answering(self._node.name, self.settings.link)
+            link = self.settings.link
+            filtered = self._path.kernel(lambda node: forwarding.is_filtered(node, link))
+            base = forwarding.answering(self._node.name, link, filtered=filtered)
             self._path.ensure(_BASE, base)
             for home in {int(binding.home_address) for binding in self._agent}:
                 self._follow(home)
         return Step(out.replies, events=out.events)
-
-    def _check_filter(self) -> None:
-        """Tunnels are strict about inner sources only where nothing makes them loose."""
-        setting = "net.ipv4.conf.all.rp_filter"
-        if self._path.kernel(lambda node: node.read_sysctl(setting)) == "2":
-            raise ConfigurationError(
-                f"{setting} is 2, which would let forged packets out of reverse tunnels",
-                remedy=f"sysctl -w {setting}=0; each link keeps its own setting",
-            )
 
     def receive(self, datagrams: Sequence[tuple[bytes, Endpoint]], now: float) -> Out:
         replies: list[Datagram] = []
@@ -233,7 +225,6 @@ class HomeDaemon:
             self.settings.address,
             binding.care_of_address,
             gre=binding.gre,
-            strict=True,
         )
 
     def _wanted(self) -> set[str]:

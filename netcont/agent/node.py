@@ -179,7 +179,8 @@ class NodeDaemon:
                 self._through(self._agent)
             return
         gre = settings.policy.gre
-        tunnel = forwarding.tunnel(name, care_of, settings.home_agent, gre=gre, strict=False)
+        own, agent = settings.address, settings.home_agent
+        tunnel = forwarding.tunnel(name, care_of, agent, gre=gre, address=own)
         if not self._path.stands(_TUNNEL, tunnel):
             self._back_home()  # its routes would go with the tunnel
         self._path.ensure(_TUNNEL, tunnel)
@@ -198,7 +199,8 @@ class NodeDaemon:
         inner: str | None = None
         if settings.policy.reverse_tunnel and settings.policy.encapsulating:
             inner = forwarding.tunnel_name(agent, gre=False)
-            plan = forwarding.tunnel(name, settings.address, agent, gre=False, strict=False)
+            own = settings.address
+            plan = forwarding.tunnel(name, own, agent, gre=False, address=own)
             if not self._path.stands(_TUNNEL, plan):
                 self._back_home()
             self._path.ensure(_TUNNEL, plan)
