@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcont.approach.base import Context, announce_guest
-from netcont.model.plan import AddAddress, AddRoute, Change, Plan, Register, SetSysctl
+from netcont.model.plan import AddAddress, AddNeighbour, AddRoute, Change, Plan, Register, SetSysctl
 from netcont.model.scenario import Phase
 
 FOREIGN_CONTROL = "@netcont-foreign"
@@ -45,7 +45,11 @@ class MobileIp:
         if phase is Phase.PREPARE and self.prepared:
             return Plan((self._register(context, ahead=True),))
         if phase is Phase.RESUME:
-            return Plan((self._register(context, ahead=False),))
+            b, guest = layout.b, layout.guest
+            # What has come for the guest already waits here, and no frame of this host's own
+            # announcement would tell its own ARP cache.
+            known = AddNeighbour(b.hypervisor, b.bridge, guest.address, guest.mac)
+            return Plan((known, self._register(context, ahead=False)))
         return Plan()
 
     def _register(self, context: Context, *, ahead: bool) -> Change:
