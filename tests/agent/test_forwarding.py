@@ -27,7 +27,7 @@ def lines(plan: Plan) -> list[str]:
     ],
 )
 def test_a_tunnel_takes_only_what_is_routed_back_into_it(gre: bool, name: str, device: str) -> None:
-    plan = forwarding.tunnel("ha", AGENT, CARE_OF, gre=gre, strict=True)
+    plan = forwarding.tunnel("ha", AGENT, CARE_OF, gre=gre)
     assert lines(plan) == [
         f"ip link add {name} {device}",
         f"sysctl -w net.ipv4.conf.{name}.rp_filter=1",
@@ -35,9 +35,12 @@ def test_a_tunnel_takes_only_what_is_routed_back_into_it(gre: bool, name: str, d
     ]
 
 
-def test_a_tunnel_that_is_not_strict_takes_any_inner_source() -> None:
-    plan = forwarding.tunnel("fa", CARE_OF, AGENT, gre=False, strict=False)
-    assert lines(plan)[1] == "sysctl -w net.ipv4.conf.nci-0a000001.rp_filter=2"
+def test_a_tunnel_with_an_address_takes_any_inner_source() -> None:
+    plan = forwarding.tunnel("fa", CARE_OF, AGENT, gre=False, address=CARE_OF)
+    assert lines(plan)[1:3] == [
+        f"ip addr add {CARE_OF}/32 dev nci-0a000001",
+        "sysctl -w net.ipv4.conf.nci-0a000001.rp_filter=2",
+    ]
 
 
 def test_names_of_tunnels_fit_and_differ() -> None:
@@ -63,11 +66,14 @@ def test_the_home_agent_stands_in_for_the_node_and_says_so() -> None:
 
 
 def test_an_agents_link_forwards_and_answers_without_delay() -> None:
-    assert lines(forwarding.answering("ha", "eth0")) == [
+    assert lines(forwarding.answering("ha", "eth0", filtered=True)) == [
+        "sysctl -w net.ipv4.conf.eth0.rp_filter=2",
         "sysctl -w net.ipv4.ip_forward=1",
         "sysctl -w net.ipv4.neigh.eth0.proxy_delay=0",
         "sysctl -w net.ipv4.conf.eth0.send_redirects=0",
     ]
+    unfiltered = lines(forwarding.answering("ha", "eth0", filtered=False))
+    assert not any("rp_filter" in line for line in unfiltered)
 
 
 @pytest.mark.parametrize(("only", "to"), [(None, "default"), ("10.0.0.0/24", "10.0.0.0/24")])
@@ -107,5 +113,5 @@ def test_a_guest_finds_its_old_neighbours_behind_its_new_host() -> None:
 def test_every_change_but_announcements_can_be_taken_back() -> None:
     # Sysctls and the state of links know what they were only once they are applied.
     plans = forwarding.way_back("n", HOME, "l", table=1) + forwarding.route_to("n", HOME, "l")
-    tunnel, *_ = forwarding.tunnel("n", AGENT, CARE_OF, gre=False, strict=True)
+    tunnel, *_ = forwarding.tunnel("n", AGENT, CARE_OF, gre=False)
     assert all(change.undo() is not None for change in (*plans, tunnel))
