@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import py_compile
 import re
 import shlex
 import shutil
@@ -29,7 +28,7 @@ import netcont
 from netcont.errors import LabError
 from netcont.lab.sealed_init import SEALED_INIT
 
-_FORMAT = 2
+_FORMAT = 3
 _KEPT = 4
 _NOT_NEEDED = frozenset(
     {
@@ -66,6 +65,18 @@ _LIST_IMPORTED = (
     " print(json.dumps(sorted({m.__file__ for m in list(sys.modules.values())"
     " if getattr(m, '__file__', None)})))"
 )
+
+_COMPILE = """
+import pathlib, py_compile, sys
+for path in sys.stdin.read().splitlines():
+    to = pathlib.Path(sys.argv[1], path.lstrip("/"))
+    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        py_compile.compile(path, cfile=str(to), doraise=True,
+                           invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    except py_compile.PyCompileError:
+        pass  # for another version of the language; nobody imports it here
+"""
 
 
 class Archive:
@@ -132,8 +143,12 @@ def sealed_archive(cache: Path, environment: Mapping[str, str]) -> Path:
         binaries = (*programs, *libraries, *_SETTINGS)
         archive = Archive()
         archive.file("/init", SEALED_INIT.encode())
+        modules = [path for path in sources if path.endswith(".py")]
         for path in sources:
-            _add_source(archive, path)
+            if path not in modules or Path(path).name == "os.py":
+                archive.copy(path)
+        for path, body in _compiled(modules):
+            archive.file(path, body)
         for path in binaries:
             archive.copy(path)
         _replace(target, archive.finish())
@@ -248,18 +263,24 @@ def _libraries_of(files: Iterable[str], environment: Mapping[str, str]) -> tuple
     return tuple(sorted(set(re.findall(r"(/\S+) \(0x", listing.stdout))))
 
 
-def _add_source(archive: Archive, path: str) -> None:
-    """A module without its source: what the interpreter then loads needs no look at a clock."""
-    if not path.endswith(".py") or Path(path).name == "os.py":
-        archive.copy(path)
-        if not path.endswith(".py"):
-            return
-    with tempfile.NamedTemporaryFile(suffix=".pyc") as compiled:
-        try:
-            py_compile.compile(path, cfile=compiled.name, doraise=True)
-        except py_compile.PyCompileError:
-            return  # a file for another version of the language; nobody imports it here
-        archive.file(f"{path}c", Path(compiled.name).read_bytes())
+def _compiled(sources: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Modules without their sources: what the interpreter then loads needs no look at a clock.
+
+    Compiled in a process of their own, always in the same order and with the same hashes, so that
+    the same sources give the same bytes.
+    """
+    with tempfile.TemporaryDirectory(prefix="netcont-") as directory:
+        subprocess.run(
+            [sys.executable, "-c", _COMPILE, directory],
+            env={"PYTHONHASHSEED": "0"},
+            input="\n".join(sources),
+            text=True,
+            check=True,
+        )
+        for path in sources:
+            compiled = Path(directory) / path.lstrip("/")
+            if compiled.exists():
+                yield f"{path}c", compiled.read_bytes()
 
 
 def _replace(target: Path, body: bytes) -> None:
