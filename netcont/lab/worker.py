@@ -112,4 +112,3 @@ def settle_in(
     for module in modules:
         # One that is missing shows when a plan needs it, with the kernel's own words.
         subprocess.run(["modprobe", "-q", module], check=False)
-
