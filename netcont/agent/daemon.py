@@ -178,8 +178,12 @@ class _Agent:
                     remedy="restart the agent",
                 )
             role = role_of(fresh, self._node, self._store)
-            out = role.start(self._now())
             self._role.hand_over()
+            try:
+                out = role.start(self._now())
+            except NetcontError:
+                role.hand_over()
+                raise
             self._role, self._settings = role, fresh
             self._out(out)
             self._say("info", "reloaded")

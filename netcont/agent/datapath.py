@@ -80,11 +80,11 @@ class DataPath:
                 self.drop(key)
         finally:
             self.hand_over()
+            self._thread.shutdown()
 
     def hand_over(self) -> None:
-        """Ends the thread; what stands is for another data path with the same store."""
-        self._thread.submit(self.node.hang_up)
-        self._thread.shutdown()
+        """Another data path with the same store goes on; this one holds nothing open."""
+        self._thread.submit(self.node.hang_up).result()
 
     def take_over(self, wanted: Iterable[str]) -> None:
         """Undoes what an earlier daemon left and nobody wants, and what it left in pieces."""

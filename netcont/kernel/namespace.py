@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,7 @@ class Namespace:
         self.pid = pid
         self._descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._route: Any = None
-        self._owner = 0
+        self._owner = (0, 0)
         self._indices: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -103,7 +104,7 @@ class Namespace:
 
     def hang_up(self) -> None:
         """Closes the netlink socket; to be called by the thread that has used it."""
-        if self._route is not None and self._owner == os.getpid():
+        if self._route is not None and self._owner[0] == os.getpid():
             self._route.close()
         self._route = None
 
@@ -126,11 +127,15 @@ class Namespace:
 
     @property
     def route(self) -> Any:
-        """pyroute2's IPRoute in this namespace; each process gets its own socket."""
-        if self._route is None or self._owner != os.getpid():
+        """pyroute2's IPRoute in this namespace; each process and thread gets its own socket.
+
+        In another thread it would open one by itself, in whatever namespace that thread is.
+        """
+        asking = (os.getpid(), threading.get_ident())
+        if self._route is None or self._owner != asking:
             with self.entered():
                 self._route = IPRoute(groups=0)
-            self._owner = os.getpid()
+            self._owner = asking
         return self._route
 
     def index(self, link: str) -> int:

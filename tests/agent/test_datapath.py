@@ -108,6 +108,23 @@ def test_a_plan_stands_until_it_is_dropped(namespace: Namespace, tmp_path: Path)
 
 
 @needs_root
+def test_every_thread_speaks_to_the_namespace_and_to_no_other(namespace: Namespace) -> None:
+    def loopback_is_up(node: Namespace) -> bool:
+        return bool(node.route.link("get", index=1)[0]["flags"] & 1)
+
+    opened = store()
+    first, second = DataPath(namespace, opened), DataPath(namespace, opened)
+    assert not first.kernel(loopback_is_up)
+    first.hand_over()
+    assert not second.kernel(loopback_is_up)
+    second.hand_over()
+    assert not first.kernel(loopback_is_up)
+    for path in (first, second):
+        path.close()
+    opened.close()
+
+
+@needs_root
 def test_a_plan_that_fails_in_the_middle_leaves_nothing(
     namespace: Namespace, tmp_path: Path
 ) -> None:
@@ -139,6 +156,7 @@ def test_what_a_killed_daemon_had_applied_whole_is_taken_over_untouched(
     path = DataPath(namespace, opened)
     path.ensure("up", UP)
     path.ensure("forward", FORWARD)
+    path.hand_over()
     after = killed(tmp_path / "state")
     taken = DataPath(namespace, after)
     taken.take_over(["forward"])
@@ -148,7 +166,6 @@ def test_what_a_killed_daemon_had_applied_whole_is_taken_over_untouched(
     taken.close()
     assert sysctl(namespace) == "0"
     after.close()
-    path.hand_over()
     opened.close()
 
 
