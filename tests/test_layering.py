@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = frozenset({"errors", "units"})
 _VALUES = BASE | {"model"}
 _LAB = _VALUES | {"measure", "mobileip", "approach", "kernel", "migration", "agent"}
-_TOP = _LAB | {"lab", "topologies", "scenarios", "report", "doctor"}
+_TOP = _LAB | {"deploy", "lab", "topologies", "scenarios", "report", "doctor"}
 
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -24,6 +24,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "approach": _VALUES,
     "kernel": _VALUES,
     "agent": _VALUES | {"mobileip", "kernel"},
+    "deploy": _VALUES | {"approach", "kernel"},
     "migration": _VALUES | {"approach", "kernel"},
     "lab": _LAB,
     # Made of the lab's nodes; the lab loads the one that a scenario names, by that name.

@@ -35,12 +35,19 @@ COMMANDS: dict[str, Entry] = {
     "compare": Entry(
         "netcont.cli.compare:compare", "Move a server under each approach; show what breaks."
     ),
+    "confirm": Entry("netcont.cli.deploy:confirm", "Keep what `up --confirm-within` changed."),
     "doctor": Entry(
         "netcont.cli.doctor:doctor", "Say what this machine can run, and what mends the rest."
     ),
+    "down": Entry("netcont.cli.deploy:down", "Take a deployment off this host."),
     "lab": Entry("netcont.cli.lab:lab", "Work in the lab by hand."),
+    "plan": Entry("netcont.cli.deploy:plan", "Show what a deployment would change on this host."),
+    "recover": Entry("netcont.cli.deploy:recover", "Complete or take back what was interrupted."),
     "report": Entry("netcont.cli.report:report", "Draw the results of an earlier run again."),
     "scenario": Entry("netcont.cli.scenario:scenario", "List, show and check scenarios."),
+    "status": Entry("netcont.cli.deploy:status", "Show what is deployed, and what it lost."),
+    "up": Entry("netcont.cli.deploy:up", "Put one side of a deployment onto this host."),
+    "validate": Entry("netcont.cli.deploy:validate", "Check deployment files."),
 }
 
 

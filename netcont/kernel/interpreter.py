@@ -204,7 +204,8 @@ def _add_tunnel(change: changes.AddTunnel, node: Namespace) -> None:
         f"{change.kind}_local": change.local,
         f"{change.kind}_remote": change.remote,
         f"{change.kind}_ttl": change.ttl,
-        f"{change.kind}_pmtudisc": 1,
+        f"{change.kind}_tos": change.tos,
+        f"{change.kind}_pmtudisc": int(change.pmtudisc),
     }
     mtu = {"mtu": change.mtu_bytes} if change.mtu_bytes else {}
     node.route.link("add", ifname=change.name, kind=change.kind, **settings, **key, **mtu)
@@ -250,6 +251,7 @@ def _add_vxlan(change: changes.AddVxlan, node: Namespace) -> None:
         vxlan_local=change.local,
         vxlan_port=change.port,
         vxlan_learning=1,
+        **({"address": change.mac} if change.mac else {}),
     )
     node.forget(change.name)
 
@@ -259,6 +261,11 @@ def _del_link(change: changes.DelLink, node: Namespace) -> None:
     node.forget(change.name)
     node.route.link("del", index=node.index(change.name))
     node.forget(change.name)
+
+
+@_on(changes.SetAlias)
+def _set_alias(change: changes.SetAlias, node: Namespace) -> None:
+    node.route.link("set", index=node.index(change.link), ifalias=change.alias)
 
 
 @_on(changes.SetUp)

@@ -49,7 +49,11 @@ class AddLink(Change):
 
 @dataclass(frozen=True)
 class AddTunnel(AddLink):
-    """An IP-in-IP (RFC 2003) or GRE (RFC 2784, key: RFC 2890) tunnel."""
+    """An IP-in-IP (RFC 2003) or GRE (RFC 2784, key: RFC 2890) tunnel.
+
+    ttl 0, tos 1: the inner packet's. pmtudisc: outer packets have the DF bit; the kernel takes
+    False together with ttl 0 only.
+    """
 
     kind: str
     local: str
@@ -57,15 +61,20 @@ class AddTunnel(AddLink):
     ttl: int = 64
     key: int | None = None
     mtu_bytes: int | None = None
+    tos: int = 0
+    pmtudisc: bool = True
 
     def commands(self) -> tuple[str, ...]:
         key = f" key {self.key}" if self.key is not None else ""
         mtu = f" mtu {self.mtu_bytes}" if self.mtu_bytes else ""
         # Else iproute2 would have it carry MPLS as well.
         mode = " mode ipip" if self.kind == "ipip" else ""
+        tos = f" tos {'inherit' if self.tos == 1 else f'0x{self.tos:x}'}" if self.tos else ""
+        ttl = self.ttl or "inherit"
+        pmtudisc = "" if self.pmtudisc else " nopmtudisc"
         return (
             f"ip link add {self.name}{mtu} type {self.kind}{mode} local {self.local}"
-            f" remote {self.remote} ttl {self.ttl}{key}",
+            f" remote {self.remote} ttl {ttl}{tos}{key}{pmtudisc}",
         )
 
 
@@ -101,18 +110,34 @@ class AddVlan(AddLink):
 
 @dataclass(frozen=True)
 class AddVxlan(AddLink):
-    """A VTEP (RFC 7348). Its MTU is set on purpose: the kernel would leave 1500 regardless."""
+    """A VTEP (RFC 7348). Its MTU is set on purpose: the kernel would leave 1500 regardless.
+
+    mac None: the kernel's choice.
+    """
 
     vni: int
     local: str
     port: int
     mtu_bytes: int
+    mac: str | None = None
 
     def commands(self) -> tuple[str, ...]:
+        mac = f" address {self.mac}" if self.mac else ""
         return (
-            f"ip link add {self.name} mtu {self.mtu_bytes} type vxlan id {self.vni}"
+            f"ip link add {self.name}{mac} mtu {self.mtu_bytes} type vxlan id {self.vni}"
             f" local {self.local} dstport {self.port}",
         )
+
+
+@dataclass(frozen=True)
+class SetAlias(Change):
+    """Says on a link, for `ip link` to show, whose it is."""
+
+    link: str
+    alias: str
+
+    def commands(self) -> tuple[str, ...]:
+        return (f'ip link set {self.link} alias "{self.alias}"',)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,179 @@
+"""From wherever the kernel is to a goal: what is superfluous goes, what is missing comes.
+
+Every step looks at what is there, so it does not matter how far an earlier process got. Only what
+netcont knows to be its own is removed: what its record names, and what looks like it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from netcont.deploy.standing import (
+    Standing,
+    hangs_on_own,
+    link_named,
+    state,
+)
+from netcont.errors import KernelError
+from netcont.kernel.facts import Facts, read_facts
+from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.namespace import Namespace
+from netcont.model import plan as changes
+from netcont.model.plan import ROUTE_PROTOCOL, Change, Plan
+
+Step = Callable[[], None]
+
+_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
+
+
+def no_step() -> None:
+    """What is called around every change where nobody wants to know."""
+
+
+@dataclass
+class Kernel:
+    """A namespace that is looked at and changed.
+
+    alias: what netcont's links of this deployment carry. step: called before and after each change.
+    made: changes that were made by this object and not taken back.
+    """
+
+    node: Namespace
+    alias: str
+    step: Step = no_step
+    made: list[Change] = field(default_factory=list)
+
+    def facts(self, plan: Iterable[Change]) -> Facts:
+        """What is there, with the settings that a plan speaks of. Raises KernelError."""
+        facts = read_facts(self.node)
+        keys = {each.key for each in plan if isinstance(each, changes.SetSysctl)}
+        found = {}
+        for key in sorted(keys):
+            try:
+                found[key] = self.node.read_sysctl(key)
+            except KernelError:
+                continue  # of a link that is not there yet
+        return replace(facts, sysctls=found)
+
+    def converge(self, known: Plan, goal: Plan, was: Mapping[str, str]) -> None:
+        """Makes goal stand and removes what else there is of known.
+
+        was: settings before netcont. Raises KernelError with the first refusal; what is superfluous
+        is removed as far as possible nevertheless.
+        """
+        wanted = set(goal)
+        self._remove([each for each in reversed(known.changes) if each not in wanted], was)
+        self._add(goal)
+        self.verify(goal)
+
+    def verify(self, goal: Plan) -> None:
+        """Reads back. Raises KernelError if something of the goal is not there."""
+        facts = self.facts(goal)
+        for change in goal:
+            found = state(change, facts)
+            if found.standing is not Standing.PRESENT:
+                raise KernelError(
+                    f"{change.commands()[0]}: the kernel agreed, but it is {found.standing.value}"
+                    + (f": {found.found}" if found.found else ""),
+                    remedy="does something else manage this link? NetworkManager and"
+                    " systemd-networkd must leave nc-* alone",
+                )
+
+    # ---- adding
+
+    def _add(self, goal: Plan) -> None:
+        facts = self.facts(goal)
+        remade: set[str] = set()
+        for change in goal:
+            found = state(change, facts)
+            anew = link_named(change) in remade
+            if found.standing is Standing.PRESENT and not anew:
+                continue
+            if isinstance(change, changes.AddLink) and found.standing is Standing.CHANGED:
+                self._refuse_foreign(change, facts)
+                self._perform(changes.DelLink(change.node, change.name))
+                remade.add(change.name)
+            if isinstance(change, changes.AddRoute) and found.standing is Standing.CHANGED:
+                self._refuse_foreign(change, facts)
+                self._perform(replace(change, replace=True))
+            else:
+                self._perform(change)
+            self.made.append(change)
+
+    def _refuse_foreign(self, change: Change, facts: Facts) -> None:
+        if not self._looks_own(change, facts):
+            raise KernelError(
+                f"{change.commands()[0]}: something foreign has taken its place:"
+                f" {state(change, facts).found}",
+                remedy="remove that, or choose another name or prefix",
+            )
+
+    # ---- removing
+
+    def _remove(self, superfluous: list[Change], was: Mapping[str, str]) -> None:
+        if not superfluous:
+            return
+        facts = self.facts(superfluous)
+        links = [
+            each
+            for each in superfluous
+            if isinstance(each, changes.AddLink) and self._looks_own(each, facts)
+        ]
+        going = {each.name for each in links}
+        first: KernelError | None = None
+        for change in superfluous:
+            # What hangs on a link goes with it.
+            if isinstance(change, changes.AddLink) or link_named(change) in going:
+                continue
+            undo = self._undo_of(change, facts, was)
+            if undo is not None:
+                first = self._try(undo) or first
+        for link in links:
+            first = self._try(changes.DelLink(link.node, link.name)) or first
+        if first is not None:
+            raise first
+
+    def _try(self, change: Change) -> KernelError | None:
+        try:
+            self._perform(change)
+        except KernelError as error:
+            return None if error.errno in _GONE else error
+        return None
+
+    def _undo_of(self, change: Change, facts: Facts, was: Mapping[str, str]) -> Change | None:
+        """What takes it back; None if it is not there, or not as netcont made it."""
+        if state(change, facts).standing is not Standing.PRESENT:
+            return None
+        match change:
+            case changes.SetSysctl(key=key):
+                if hangs_on_own(change) or key not in was or was[key] == change.value:
+                    return None
+                return changes.SetSysctl(change.node, key, was[key])
+            case changes.SetMaster():
+                return changes.SetMaster(change.node, change.link, None)
+            case changes.SetBridgePort():
+                return changes.SetBridgePort(change.node, change.link, neigh_suppress=False)
+            case changes.SetUp() | changes.SetAlias():
+                return None
+            case _:
+                return change.undo()
+
+    def _looks_own(self, change: Change, facts: Facts) -> bool:
+        """A link says whose it is; one that was made a moment ago may not do so yet."""
+        if isinstance(change, changes.AddLink):
+            link = facts.links.get(change.name)
+            if link is None:
+                return False
+            as_made = state(change, facts).standing is Standing.PRESENT
+            return link.alias == self.alias or (link.alias == "" and as_made)
+        if isinstance(change, changes.AddRoute):
+            found = facts.routes.get((change.destination, change.table), ())
+            return all(route.protocol == ROUTE_PROTOCOL for route in found)
+        return True
+
+    def _perform(self, change: Change) -> None:
+        self.step()
+        Interpreter({self.node.name: self.node}, for_good=True).apply(Plan((change,)))
+        self.step()

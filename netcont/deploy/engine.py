@@ -1,0 +1,283 @@
+"""up, down, recover, confirm: a record first, then the kernel, then the record again.
+
+    nothing --up--> [record: goal] --changes--> [record: stands]
+            <--changes-- [record: goal nothing] <--down--
+
+A process that dies in between leaves a goal behind. Whoever comes next goes back to what stood, or,
+where something was being removed or repaired, forward. The record of what stands is the commit.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from netcont.deploy.converge import Kernel, Step, no_step
+from netcont.deploy.half import ALIAS, Half
+from netcont.deploy.here import may_change, origin
+from netcont.deploy.lock import WAIT_S, locked
+from netcont.deploy.record import Confirmation, Record, Records, merged
+from netcont.deploy.refusals import missing_kinds, refusals
+from netcont.deploy.standing import Standing, hangs_on_own, state
+from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError
+from netcont.kernel.facts import Facts
+from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.namespace import Namespace
+from netcont.model import plan as changes
+from netcont.model.plan import Announce, Plan
+
+STATE = Path("/var/lib/netcont/deploy")
+RUN = Path("/run/netcont")
+
+Watch = Callable[[str, str, float], None]
+"""Starts what reverts the deployment of that name and token after so many seconds."""
+
+
+@dataclass
+class Engine:
+    """The deployments of one namespace.
+
+    state_dir: for records and lock together; None: the system's directories. step: called around
+    every change and every write of a record.
+    """
+
+    node: Namespace
+    state_dir: Path | None = None
+    wait_s: float = WAIT_S
+    step: Step = no_step
+
+    def __post_init__(self) -> None:
+        here = origin()
+        self.records = Records(self.state_dir or STATE, here)
+        self._lock = (self.state_dir or RUN) / f"deploy-{here}.lock"
+
+    def up(
+        self,
+        half: Half,
+        source: str,
+        *,
+        switched: bool | None = None,
+        confirm_within_s: float | None = None,
+        watch: Watch | None = None,
+    ) -> bool:
+        """Makes a side stand, whole or not at all; returns whether anything had to be done.
+
+        switched None: as it is now. Raises KernelError, PrerequisiteError or ConfigurationError.
+        """
+        with self._working():
+            record = self._settled(half.name)
+            _same_side(record, half)
+            if switched is None:
+                switched = record is not None and record.switched
+            half = replace(half, switched=switched)
+            record = record or Record(half.name, half.side.value, source)
+            goal = half.plan()
+            kernel = self._kernel(half.name)
+            known = record.stands
+            facts = kernel.facts(merged(known, goal))
+            self._refuse(half, known, facts)
+            if known == goal and not _drifted(goal, facts):
+                return False
+            kinds = missing_kinds(goal, facts)
+            if kinds:
+                raise PrerequisiteError("\n  ".join(kinds))
+            begun = replace(
+                record,
+                source=source,
+                goal=goal,
+                forward=known == goal,
+                was=_was(goal, facts) | record.was,
+            )
+            if confirm_within_s is not None and watch is not None:
+                begun = replace(begun, confirmation=_due(record, confirm_within_s))
+            self._write(begun)
+            if begun.confirmation is not None and watch is not None:
+                watch(half.name, begun.confirmation.token, confirm_within_s or 0.0)
+            self._go(kernel, begun, record)
+            self._write(replace(begun.settled(goal), switched=half.switched))
+        self._announce(half)
+        return True
+
+    def down(self, name: str) -> bool:
+        """Takes back all that the record names; returns whether there was anything.
+
+        Raises KernelError with the first refusal: all else is gone then, and down can be repeated.
+        """
+        with self._working():
+            record = self.records.read(name)
+            if record is None:
+                return False
+            self._undo(record)
+            return True
+
+    def recover(self, name: str | None = None) -> list[str]:
+        """Completes or takes back what a killed process left; returns what was done, in words."""
+        said = []
+        with self._working():
+            for each in self.records.names() if name is None else (name,):
+                before = self.records.read(each)
+                after = self._settled(each)
+                if before != after:
+                    said.append(f"{each}: {'stands as before' if after else 'taken back'}")
+        return said
+
+    def confirm(self, name: str) -> None:
+        """What was changed stays. Raises ConfigurationError if nothing waits for that."""
+        with self._working():
+            record = self._settled(name)
+            if record is None or record.confirmation is None:
+                raise ConfigurationError(
+                    f"{name}: nothing waits to be confirmed",
+                    remedy="it was confirmed or reverted already: `netcont status` shows which",
+                )
+            self._write(replace(record, confirmation=None))
+
+    def revert(self, name: str, token: str) -> bool:
+        """The time is over: what was not confirmed is taken back; returns whether it was."""
+        with self._working():
+            record = self.records.read(name)
+            due = record.confirmation if record else None
+            if record is None or due is None or due.token != token:
+                return False
+            self._revert(record, due)
+            return True
+
+    # ---- what all of them do
+
+    def _working(self) -> AbstractContextManager[None]:
+        if not may_change():
+            raise PrerequisiteError(
+                "changing links and routes needs CAP_NET_ADMIN", remedy="run as root"
+            )
+        return locked(self._lock, self.wait_s)
+
+    def _kernel(self, name: str) -> Kernel:
+        return Kernel(self.node, f"{ALIAS} {name}", self.step)
+
+    def _write(self, record: Record) -> None:
+        self.step()
+        self.records.write(record)
+        self.step()
+
+    def _settled(self, name: str) -> Record | None:
+        """The record, once what a killed process left is completed or taken back."""
+        record = self.records.read(name)
+        if record is None:
+            return None
+        due = record.confirmation
+        if due is not None and time.clock_gettime(time.CLOCK_BOOTTIME) >= due.due_s:
+            return self._revert(record, due)
+        if record.goal is None:
+            return record
+        target = record.goal if record.forward else record.stands
+        return self._return_to(record, target, switched=record.switched)
+
+    def _revert(self, record: Record, due: Confirmation) -> Record | None:
+        record = replace(record, stands=merged(record.stands, due.back), confirmation=None)
+        return self._return_to(record, due.back, switched=due.back_switched)
+
+    def _return_to(self, record: Record, target: Plan, *, switched: bool) -> Record | None:
+        if not target.changes:
+            self._undo(record)
+            return None
+        self._write(replace(record, stands=record.known, goal=target, forward=True))
+        self._kernel(record.name).converge(record.known, target, record.was)
+        settled = replace(record.settled(target), switched=switched, confirmation=None)
+        self._write(settled)
+        return settled
+
+    def _undo(self, record: Record) -> None:
+        known = record.known
+        was = self._hand_over(record)
+        leaving = replace(
+            record, stands=known, goal=Plan(), forward=True, was=was, confirmation=None
+        )
+        self._write(leaving)
+        self._kernel(record.name).converge(known, Plan(), was)
+        self.step()
+        self.records.remove(record.name)
+        self.step()
+
+    def _hand_over(self, record: Record) -> dict[str, str]:
+        """Settings that another deployment needs stay; it learns what they were at first."""
+        was = dict(record.was)
+        for name in self.records.names():
+            other = self.records.read(name) if name != record.name else None
+            if other is None:
+                continue
+            shared = was.keys() & other.was.keys()
+            if shared:
+                self._write(replace(other, was=other.was | {key: was[key] for key in shared}))
+            for key in shared:
+                del was[key]
+        return was
+
+    def _go(self, kernel: Kernel, begun: Record, before: Record) -> None:
+        """To the goal, or, if the kernel refuses, back to what stood. Raises the first error."""
+        try:
+            kernel.converge(begun.stands, begun.goal or Plan(), begun.was)
+        except BaseException as error:
+            # What was not made by now is not netcont's, whatever it looks like.
+            made = Plan(tuple(kernel.made))
+            try:
+                self._back(begun, before, made)
+            except NetcontError as second:
+                if isinstance(error, NetcontError):
+                    error.remedy = f"`netcont recover {begun.name}`: going back failed: {second}"
+            raise
+
+    def _back(self, begun: Record, before: Record, made: Plan) -> None:
+        if before.stands == begun.goal:
+            self._write(before)
+        elif before.stands.changes:
+            known = merged(before.stands, made)
+            self._kernel(begun.name).converge(known, before.stands, begun.was)
+            self._write(before)
+        else:
+            self._undo(replace(begun, stands=made, goal=None))
+
+    def _refuse(self, half: Half, known: Plan, facts: Facts) -> None:
+        found = refusals(half, known, facts, self.node)
+        if found:
+            raise ConfigurationError(f"{half.name}: " + "\n  ".join(found))
+
+    def _announce(self, half: Half) -> None:
+        """Says where guests are, so that ARP caches and switches learn it."""
+        said = []
+        for change in half.announcements():
+            if isinstance(change, Announce) and not change.mac:
+                change = replace(change, mac=self.node.link_mac(change.link))
+            said.append(change)
+        Interpreter({self.node.name: self.node}, for_good=True).apply(Plan(tuple(said)))
+
+
+def _drifted(goal: Plan, facts: Facts) -> bool:
+    return any(state(each, facts).standing is not Standing.PRESENT for each in goal)
+
+
+def _was(goal: Plan, facts: Facts) -> dict[str, str]:
+    """Settings that are not of netcont's links, as they are now. Raises KernelError."""
+    found = {}
+    for each in goal:
+        if isinstance(each, changes.SetSysctl) and not hangs_on_own(each):
+            if each.key not in facts.sysctls:
+                raise KernelError(f"{each.key}: this kernel has no such setting")
+            found[each.key] = facts.sysctls[each.key]
+    return found
+
+
+def _due(record: Record, within_s: float) -> Confirmation:
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return Confirmation(uuid.uuid4().hex, now_s + within_s, record.stands, record.switched)
+
+
+def _same_side(record: Record | None, half: Half) -> None:
+    if record is not None and record.side != half.side.value:
+        raise ConfigurationError(
+            f"{half.name} is up here as side {record.side}, not {half.side.value}",
+            remedy=f"write --side {record.side}, or `netcont down {half.name}` first",
+        )

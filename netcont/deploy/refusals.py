@@ -1,0 +1,221 @@
+"""What this host's kernel cannot do, or must not: said before the first change."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from netcont.deploy.half import Half
+from netcont.deploy.standing import occupied
+from netcont.errors import KernelError
+from netcont.kernel.facts import Facts
+from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.namespace import Namespace, create_namespace
+from netcont.model import plan as changes
+from netcont.model.deployment import (
+    OWN_PREFIX,
+    Extension,
+    ExtensionKind,
+    Tunnel,
+    link_of,
+)
+from netcont.model.plan import Plan
+
+_MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q", "bridge": "bridge"}
+_STRICT = "1"
+
+
+def refusals(half: Half, known: Plan, facts: Facts, node: Namespace) -> list[str]:
+    """Everything that speaks against the plan on this host; empty: nothing.
+
+    known: what netcont itself made here for this deployment. Reads only.
+    """
+    found = [*_missing_here(half, facts), *_taken(half, known, facts)]
+    if not found:
+        found = [*_ways(half, facts, node), *_forwarding(half, node), *_bridges(half, facts)]
+    return list(dict.fromkeys(found))
+
+
+def missing_kinds(plan: Plan, facts: Facts) -> list[str]:
+    """Kinds of links that this kernel does not know: each is tried in a namespace of its own, for
+    which root is needed, unless its module is loaded."""
+    kinds = {}
+    for change in plan:
+        kind = _kind(change)
+        if kind is not None and not Path("/sys/module", _MODULES[kind]).exists():
+            kinds[kind] = change
+    already = {link.kind for link in facts.links.values()}
+    return [_no_kind(kind) for kind in sorted(kinds.keys() - already) if not _known(kind)]
+
+
+def _kind(change: changes.Change) -> str | None:
+    match change:
+        case changes.AddTunnel(kind=kind):
+            return kind
+        case changes.AddVxlan():
+            return "vxlan"
+        case changes.AddVlan():
+            return "vlan"
+        case changes.AddBridge():
+            return "bridge"
+        case _:
+            return None
+
+
+def _no_kind(kind: str) -> str:
+    module = _MODULES[kind]
+    return (
+        f"this kernel ({platform.release()}) has no {kind}: `modprobe {module}`, or a kernel"
+        f" with that module (Debian: linux-image-amd64, Ubuntu: linux-modules-extra)"
+    )
+
+
+def _known(kind: str) -> bool:
+    """Makes a link of that kind where nobody sees it; the kernel loads the module if it has one."""
+    pid = create_namespace()
+    try:
+        with Namespace("trial", pid) as trial:
+            name = "nc-trial"
+            change: changes.Change = changes.AddBridge("trial", name)
+            if kind in ("gre", "ipip"):
+                change = changes.AddTunnel("trial", name, kind, "192.0.2.1", "192.0.2.2")
+            elif kind == "vxlan":
+                change = changes.AddVxlan("trial", name, 1, "192.0.2.1", 4789, 1400)
+            elif kind == "vlan":
+                change = changes.AddVlan("trial", name, "lo", 1)
+            try:
+                Interpreter({"trial": trial}, for_good=True).apply(Plan((change,)))
+            except KernelError as error:
+                # lo carries no VLAN and says so otherwise.
+                return error.errno not in (errno.EOPNOTSUPP, errno.ENOENT)
+            return True
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _missing_here(half: Half, facts: Facts) -> Iterator[str]:
+    side, deployment = half.deployment.at(half.side), half.deployment
+    addresses = {address for _, address, _ in facts.addresses}
+    if side.address not in addresses:
+        has = ", ".join(sorted(addresses)) or "none"
+        yield (
+            f"side.{half.side.value}.address: this host has no address {side.address}"
+            f" (it has {has}): is this the other side? else add it, or mend the file"
+        )
+    if any(isinstance(deployment.carrier(guest), Tunnel) for guest in deployment.guest):
+        yield from _no_link(f"side.{half.side.value}.link", side.link, facts)
+    for one in deployment.extension:
+        parent, bridge = one.parent.at(half.side), one.bridge.at(half.side)
+        yield from _no_link(f"{one.link}: parent", parent, facts)
+        if bridge is None or bridge.startswith(OWN_PREFIX):
+            continue
+        yield from _no_link(f"{one.link}: bridge", bridge, facts)
+        link = facts.links.get(bridge)
+        if link is not None and link.kind != "bridge":
+            yield f"{one.link}: {bridge} is no bridge: name one, or nc-… to have it made"
+
+
+def _no_link(what: str, link: str | None, facts: Facts) -> Iterator[str]:
+    if link is not None and link not in facts.links:
+        yield f"{what}: this host has no link {link!r}: `ip link` shows what it has"
+
+
+def _taken(half: Half, known: Plan, facts: Facts) -> Iterator[str]:
+    ours = set(known)
+    names = {each.name for each in known if isinstance(each, changes.AddLink)}
+    for change in half.plan():
+        if change in ours or getattr(change, "name", None) in names:
+            continue
+        found = occupied(change, facts)
+        if found is not None:
+            yield f"{found}: netcont did not make it, and leaves it alone: remove or rename it"
+
+
+def _remotes(half: Half, one: Tunnel | Extension) -> tuple[str, ...]:
+    far = half.deployment.at(half.side.other).address
+    if isinstance(one, Tunnel):
+        return (far,)
+    if one.kind is ExtensionKind.VLAN:
+        return ()
+    own = half.deployment.at(half.side).address
+    return (far, *(each for each in one.head_end if each != own))
+
+
+def _ways(half: Half, facts: Facts, node: Namespace) -> Iterator[str]:
+    """The remote end is reached, not through the tunnel, and the path is wide enough."""
+    own = {change.name for change in half.plan() if isinstance(change, changes.AddLink)}
+    by_index = {link.index: link for link in facts.links.values()}
+    asked: dict[str, Any] = {}
+    every: list[Tunnel | Extension] = [*half.deployment.tunnel, *half.deployment.extension]
+    for one in every:
+        for remote in _remotes(half, one):
+            if remote not in asked:
+                asked[remote] = _way(node, remote)
+            link = by_index.get(asked[remote])
+            if link is None:
+                yield f"{link_of(one)}: there is no route to {remote}: `ip route get {remote}`"
+            elif link.name in own:
+                yield (
+                    f"{link_of(one)}: {remote} is reached through {link.name} itself: give it a"
+                    " route of its own outside of the tunnel"
+                )
+            else:
+                yield from _too_wide(half, one, link.name, link.mtu_bytes)
+
+
+def _way(node: Namespace, remote: str) -> int | None:
+    try:
+        found = node.route.route("get", dst=remote)
+    except NetlinkError:
+        return None
+    index = found[0].get("oif") if found else None
+    return int(index) if index is not None else None
+
+
+def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Iterator[str]:
+    mtu = half.deployment.mtu_of(one)
+    if mtu is None:
+        return
+    needed = mtu + (0 if isinstance(one, Extension) and one.fragment else one.overhead_bytes)
+    if needed > limit:
+        yield (
+            f"{link_of(one)}: mtu_bytes {mtu} needs packets of {needed} bytes, but {link} takes"
+            f" {limit}: write mtu_bytes = {limit - one.overhead_bytes}"
+        )
+
+
+def _forwarding(half: Half, node: Namespace) -> Iterator[str]:
+    deployment = half.deployment
+    if not any(isinstance(deployment.carrier(guest), Tunnel) for guest in deployment.guest):
+        return
+    if node.read_sysctl("net.ipv4.ip_forward") == "0":
+        yield (
+            "net.ipv4.ip_forward is 0: this host passes on nothing of a guest's:"
+            " `sysctl -w net.ipv4.ip_forward=1`"
+        )
+    if node.read_sysctl("net.ipv4.conf.all.rp_filter") == _STRICT:
+        yield (
+            "net.ipv4.conf.all.rp_filter is 1 (strict): what comes out of the tunnel would be"
+            " dropped: `sysctl -w net.ipv4.conf.all.rp_filter=2`"
+        )
+
+
+def _bridges(half: Half, facts: Facts) -> Iterator[str]:
+    """A bridge takes over the least MTU of its ports: that of somebody else's must not sink."""
+    for one in half.deployment.extension:
+        bridge, mtu = facts.links.get(one.bridge.at(half.side) or ""), half.deployment.mtu_of(one)
+        if bridge is None or mtu is None or bridge.name.startswith(OWN_PREFIX):
+            continue
+        if mtu < bridge.mtu_bytes:
+            yield (
+                f"{one.link}: MTU {mtu} would lower that of {bridge.name}, which is"
+                f" {bridge.mtu_bytes}: write fragment = true, or lower the bridge's yourself"
+            )

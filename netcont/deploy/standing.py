@@ -1,0 +1,259 @@
+"""A change against the kernel: is it there, is it missing, is something else in its place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import singledispatch
+from typing import Any
+
+from netcont.kernel.facts import Facts, LinkFact
+from netcont.model import plan as changes
+from netcont.model.deployment import OWN_PREFIX
+from netcont.model.plan import ROUTE_PROTOCOL, Change
+
+
+class Standing(StrEnum):
+    """How the kernel is, seen from a change."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class State:
+    """found: what is there instead, in words."""
+
+    standing: Standing
+    found: str = ""
+
+
+PRESENT = State(Standing.PRESENT)
+MISSING = State(Standing.MISSING)
+
+
+def _otherwise(found: str) -> State:
+    return State(Standing.CHANGED, found)
+
+
+@singledispatch
+def state(change: Change, facts: Facts) -> State:
+    """Whether what the change makes is there."""
+    raise TypeError(f"{type(change).__name__} leaves nothing behind that could be looked at")
+
+
+def _on(kind: type[Change]) -> Callable[[Callable[[Any, Facts], State]], None]:
+    def register(function: Callable[[Any, Facts], State]) -> None:
+        state.register(kind)(function)
+
+    return register
+
+
+def _compared(link: LinkFact | None, kind: str, wanted: Mapping[str, object]) -> State:
+    if link is None:
+        return MISSING
+    if link.kind != kind:
+        return _otherwise(f"a link of kind {link.kind or 'physical'}")
+    is_so = {"mtu": link.mtu_bytes, "mac": link.mac, **link.details}
+    differing = [f"{key} {is_so.get(key)}" for key, v in wanted.items() if is_so.get(key) != v]
+    return _otherwise(", ".join(differing)) if differing else PRESENT
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+@_on(changes.AddTunnel)
+def _tunnel(change: changes.AddTunnel, facts: Facts) -> State:
+    wanted = {
+        "local": change.local,
+        "remote": change.remote,
+        "ttl": change.ttl,
+        "tos": change.tos,
+        "key": change.key,
+        "pmtudisc": change.pmtudisc,
+        **_given(mtu=change.mtu_bytes),
+    }
+    return _compared(facts.links.get(change.name), change.kind, wanted)
+
+
+@_on(changes.AddBridge)
+def _bridge(change: changes.AddBridge, facts: Facts) -> State:
+    wanted = _given(mtu=change.mtu_bytes, mac=change.mac)
+    return _compared(facts.links.get(change.name), "bridge", wanted)
+
+
+@_on(changes.AddVlan)
+def _vlan(change: changes.AddVlan, facts: Facts) -> State:
+    wanted = {"parent": change.parent, "vlan_id": change.vlan_id}
+    return _compared(facts.links.get(change.name), "vlan", wanted)
+
+
+@_on(changes.AddVxlan)
+def _vxlan(change: changes.AddVxlan, facts: Facts) -> State:
+    wanted = {
+        "vni": change.vni,
+        "local": change.local,
+        "port": change.port,
+        "mtu": change.mtu_bytes,
+        **_given(mac=change.mac),
+    }
+    return _compared(facts.links.get(change.name), "vxlan", wanted)
+
+
+def _setting(link: LinkFact | None, found: object, wanted: object) -> State:
+    if link is None:
+        return MISSING
+    return PRESENT if found == wanted else _otherwise(str(found))
+
+
+@_on(changes.SetAlias)
+def _alias(change: changes.SetAlias, facts: Facts) -> State:
+    link = facts.links.get(change.link)
+    return _setting(link, f'"{link.alias}"' if link else "", f'"{change.alias}"')
+
+
+@_on(changes.SetUp)
+def _up(change: changes.SetUp, facts: Facts) -> State:
+    link = facts.links.get(change.link)
+    words = {True: "up", False: "down"}
+    return _setting(link, words[bool(link and link.up)], words[change.up])
+
+
+@_on(changes.SetMaster)
+def _master(change: changes.SetMaster, facts: Facts) -> State:
+    link = facts.links.get(change.link)
+    return _setting(link, link.master if link else None, change.master)
+
+
+@_on(changes.SetBridgePort)
+def _port(change: changes.SetBridgePort, facts: Facts) -> State:
+    link = facts.links.get(change.link)
+    words = {True: "on", False: "off", None: "no bridge's port"}
+    return _setting(
+        link, words[link.neigh_suppress if link else None], words[change.neigh_suppress]
+    )
+
+
+@_on(changes.AddAddress)
+def _address(change: changes.AddAddress, facts: Facts) -> State:
+    there = (change.link, change.address, change.prefixlen) in facts.addresses
+    return PRESENT if there else MISSING
+
+
+@_on(changes.AddRoute)
+def _route(change: changes.AddRoute, facts: Facts) -> State:
+    found = facts.routes.get((change.destination, change.table), ())
+    for route in found:
+        same = route.protocol == ROUTE_PROTOCOL and route.via == change.via
+        if same and (change.link is None or route.link == change.link):
+            return PRESENT
+    if not found:
+        return MISSING
+    first = found[0]
+    via = f"via {first.via} " if first.via else ""
+    return _otherwise(f"{via}dev {first.link} proto {first.protocol}")
+
+
+@_on(changes.AddRule)
+def _rule(change: changes.AddRule, facts: Facts) -> State:
+    for rule in facts.rules:
+        if (rule.priority, rule.source, rule.destination) == (
+            change.priority,
+            change.source,
+            change.destination,
+        ):
+            if rule.table == change.table and rule.protocol == ROUTE_PROTOCOL:
+                return PRESENT
+            return _otherwise(f"lookup {rule.table} protocol {rule.protocol}")
+    return MISSING
+
+
+@_on(changes.AddNeighbour)
+def _neighbour(change: changes.AddNeighbour, facts: Facts) -> State:
+    if change.mac is None:
+        return PRESENT if (change.link, change.address) in facts.proxies else MISSING
+    lladdr, permanent = facts.neighbours.get((change.link, change.address), ("", False))
+    if not permanent:
+        return MISSING
+    return PRESENT if lladdr == change.mac else _otherwise(lladdr)
+
+
+@_on(changes.AddFdb)
+def _fdb(change: changes.AddFdb, facts: Facts) -> State:
+    there = (change.link, change.mac, change.remote) in facts.fdb
+    return PRESENT if there else MISSING
+
+
+@_on(changes.SetSysctl)
+def _sysctl(change: changes.SetSysctl, facts: Facts) -> State:
+    found = facts.sysctls.get(change.key)
+    if found is None:
+        return MISSING
+    return PRESENT if found == change.value else _otherwise(found)
+
+
+def link_named(change: Change) -> str | None:
+    """The link that a change is about; None: none."""
+    if isinstance(change, changes.AddLink):
+        return change.name
+    if isinstance(change, changes.SetSysctl):
+        # Only keys of one link have one: net.ipv4.conf.LINK.rp_filter.
+        parts = change.key.split(".")
+        return ".".join(parts[3:-1]) if len(parts) > 4 else None
+    link: str | None = getattr(change, "link", None)
+    return link
+
+
+def hangs_on_own(change: Change) -> bool:
+    """Whether it vanishes together with a link of netcont's."""
+    link = link_named(change)
+    return link is not None and link.startswith(OWN_PREFIX)
+
+
+def occupied(change: Change, facts: Facts) -> str | None:
+    """What is in the place of a change that netcont has not made; None: the place is free."""
+    if isinstance(change, changes.AddLink):
+        return _occupied_link(change, facts)
+    if isinstance(
+        change,
+        changes.SetSysctl
+        | changes.SetUp
+        | changes.SetMaster
+        | changes.SetAlias
+        | changes.SetBridgePort,
+    ):
+        return None
+    found = state(change, facts)
+    if found.standing is Standing.MISSING:
+        return None
+    what = change.commands()[0].replace(" add ", " ").replace(" append ", " ")
+    return f"{what}: it is there already" + (f" ({found.found})" if found.found else "")
+
+
+def _occupied_link(change: changes.AddLink, facts: Facts) -> str | None:
+    link = facts.links.get(change.name)
+    if link is not None:
+        alias = f", alias {link.alias!r}" if link.alias else ""
+        return f"the name {change.name} is taken by a foreign {link.kind or 'physical'} link{alias}"
+    for other in facts.links.values():
+        if _same_traffic(change, other):
+            return f"{other.name} takes the same packets ({change.commands()[0]})"
+    return None
+
+
+def _same_traffic(change: changes.AddLink, other: LinkFact) -> bool:
+    """Whether the kernel could not tell them apart, or a reader could not."""
+    details = other.details
+    if isinstance(change, changes.AddVxlan):
+        # The kernel lets one VNI on two ports pass; a mistake all the same.
+        return other.kind == "vxlan" and details.get("vni") == change.vni
+    if isinstance(change, changes.AddTunnel):
+        wanted = {"local": change.local, "remote": change.remote, "key": change.key}
+        return other.kind == change.kind and all(details.get(k) == v for k, v in wanted.items())
+    if isinstance(change, changes.AddVlan):
+        same = details.get("parent") == change.parent
+        return other.kind == "vlan" and same and details.get("vlan_id") == change.vlan_id
+    return False

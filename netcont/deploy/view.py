@@ -1,0 +1,117 @@
+"""What a reader sees: a plan against the kernel, and what stands with its counters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netcont.deploy.record import Record
+from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
+from netcont.kernel.facts import Facts
+from netcont.model import plan as changes
+from netcont.model.plan import Change, Plan
+
+SCHEMA_VERSION = 1
+
+_ACTIONS = {Standing.PRESENT: "keep", Standing.MISSING: "add", Standing.CHANGED: "change"}
+_MARKS = {"keep": "=", "add": "+", "change": "~", "remove": "-"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One change. action: keep, add, change or remove. found: what is there instead."""
+
+    action: str
+    command: str
+    found: str = ""
+
+    def __str__(self) -> str:
+        found = f"    # is: {self.found}" if self.found else ""
+        return f"{_MARKS[self.action]} {self.command}{found}"
+
+
+def plan_lines(goal: Plan, record: Record | None, facts: Facts) -> tuple[Line, ...]:
+    """What going to the goal would do, in that order: removals first."""
+    wanted = set(goal)
+    superfluous = [c for c in reversed(record.known.changes) if c not in wanted] if record else []
+    was = record.was if record else {}
+    going = {c.name for c in superfluous if isinstance(c, changes.AddLink)}
+    lines = []
+    for change in superfluous:
+        command = _undoing(change, was, going)
+        if command and state(change, facts).standing is not Standing.MISSING:
+            lines.append(Line("remove", command))
+    for change in goal:
+        found = state(change, facts)
+        lines.append(Line(_ACTIONS[found.standing], _command(change), found.found))
+    return tuple(lines)
+
+
+def _undoing(change: Change, was: Mapping[str, str], going: set[str]) -> str | None:
+    if link_named(change) in going and not isinstance(change, changes.AddLink):
+        return None
+    if isinstance(change, changes.SetSysctl):
+        if hangs_on_own(change) or change.key not in was:
+            return None
+        change = changes.SetSysctl(change.node, change.key, change.value, was[change.key])
+    undo = change.undo()
+    return None if undo is None else _command(undo)
+
+
+def _command(change: Change) -> str:
+    return "; ".join(change.commands())
+
+
+def status_of(record: Record, facts: Facts, now_s: float) -> dict[str, Any]:
+    """One deployment, ready for JSON. now_s: on CLOCK_BOOTTIME."""
+    objects = []
+    for change in record.stands:
+        found = state(change, facts)
+        objects.append(
+            {"command": _command(change), "state": found.standing.value, "found": found.found}
+        )
+    drifted = any(each["state"] != Standing.PRESENT.value for each in objects)
+    due = record.confirmation
+    return {
+        "name": record.name,
+        "side": record.side,
+        "source": record.source,
+        "switched": record.switched,
+        "state": "interrupted" if record.goal is not None else "changed" if drifted else "up",
+        "confirm_within_s": None if due is None else max(0.0, round(due.due_s - now_s, 1)),
+        "objects": objects,
+        "links": _counters(record.stands, facts),
+    }
+
+
+def _counters(plan: Plan, facts: Facts) -> dict[str, dict[str, int]]:
+    names = [each.name for each in plan if isinstance(each, changes.AddLink)]
+    return {name: dict(facts.links[name].counters) for name in names if name in facts.links}
+
+
+def status_text(found: Sequence[Mapping[str, Any]], *, verbose: bool) -> list[str]:
+    """The same for people: one head each, then what is not as it should be, or everything."""
+    lines = []
+    for one in found:
+        notes = [f"side {one['side']}", one["state"]]
+        if one["switched"]:
+            notes.append("guests switched")
+        if one["confirm_within_s"] is not None:
+            notes.append(f"reverts in {one['confirm_within_s']:g} s unless confirmed")
+        count = sum(each["state"] == "present" for each in one["objects"])
+        notes.append(f"{count} of {len(one['objects'])} objects present")
+        lines.append(f"{one['name']}: {', '.join(notes)}")
+        for each in one["objects"]:
+            if verbose or each["state"] != "present":
+                is_so = f"    # is: {each['found']}" if each["found"] else ""
+                lines.append(f"  {each['state']:8} {each['command']}{is_so}")
+        for name, counted in one["links"].items() if verbose or len(one["links"]) <= 8 else ():
+            lines.append(
+                f"  {name}: received {counted.get('rx_packets', 0)} packets,"
+                f" {counted.get('rx_bytes', 0)} bytes, sent {counted.get('tx_packets', 0)} packets,"
+                f" {counted.get('tx_bytes', 0)} bytes,"
+                f" errors {counted.get('rx_errors', 0)}/{counted.get('tx_errors', 0)},"
+                f" dropped {counted.get('rx_dropped', 0)}/{counted.get('tx_dropped', 0)}"
+            )
+    return lines

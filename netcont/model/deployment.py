@@ -1,0 +1,212 @@
+"""One file for both ends of tunnels and layer-2 extensions on real gateways. Pure values.
+
+Each side reads the same file and takes its half. Quantities say their unit in their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Le, MinLen
+
+from netcont.model.scenario import Strict
+
+NAME_BYTES = 15
+"""What the kernel keeps of a link's name (IFNAMSIZ, without the final zero)."""
+
+OWN_PREFIX = "nc-"
+"""Every link that netcont makes is called so."""
+
+Mtu = Annotated[int, Ge(576), Le(65535)]
+Text = Annotated[str, MinLen(1)]
+
+
+class SideName(StrEnum):
+    """The two ends."""
+
+    A = "a"
+    B = "b"
+
+    @property
+    def other(self) -> SideName:
+        """The far end."""
+        return SideName.B if self is SideName.A else SideName.A
+
+
+class TunnelKind(StrEnum):
+    """RFC 2784 or RFC 2003."""
+
+    GRE = "gre"
+    IPIP = "ipip"
+
+
+class ExtensionKind(StrEnum):
+    """802.1Q over a carrier's circuit, or RFC 7348."""
+
+    VLAN = "vlan"
+    VXLAN = "vxlan"
+
+
+@dataclass(frozen=True)
+class Side(Strict):
+    """One end. address: where tunnels end (an address of this host, IPv4). link: the LAN that
+    guests are in, or will be; prefix: that LAN's prefix. Both are needed for guests only."""
+
+    address: Text
+    link: Text | None = None
+    prefix: Text | None = None
+
+
+@dataclass(frozen=True)
+class Sides(Strict):
+    """Both ends."""
+
+    a: Side
+    b: Side
+
+
+@dataclass(frozen=True)
+class PerSide(Strict):
+    """A text for each end, where there is one."""
+
+    a: Text | None = None
+    b: Text | None = None
+
+    def at(self, side: SideName) -> str | None:
+        """The one of this side."""
+        return self.a if side is SideName.A else self.b
+
+
+@dataclass(frozen=True)
+class ListPerSide(Strict):
+    """Texts for each end."""
+
+    a: tuple[Text, ...] = ()
+    b: tuple[Text, ...] = ()
+
+    def at(self, side: SideName) -> tuple[str, ...]:
+        """Those of this side."""
+        return self.a if side is SideName.A else self.b
+
+
+@dataclass(frozen=True)
+class Tunnel(Strict):
+    """An IP tunnel between the sides' addresses.
+
+    key: GRE only (RFC 2890). ttl, tos: of outer packets; ttl 0 and tos 1 take over the inner
+    packet's (as in the kernel). pmtudisc: outer packets are not to be fragmented. mtu_bytes None:
+    the kernel's own choice. addresses: of the tunnel's two ends, with prefix length. routes:
+    prefixes that each side reaches through the tunnel. table: where guests' way back is kept.
+    """
+
+    kind: TunnelKind
+    name: Text = "nc-tun"
+    key: Annotated[int, Ge(0), Le(2**32 - 1)] | None = None
+    ttl: Annotated[int, Ge(0), Le(255)] = 64
+    tos: Annotated[int, Ge(0), Le(255)] = 0
+    mtu_bytes: Mtu | None = None
+    pmtudisc: bool = True
+    addresses: PerSide = field(default_factory=PerSide)
+    routes: ListPerSide = field(default_factory=ListPerSide)
+    table: Annotated[int, Ge(1), Le(2**32 - 1)] | None = None
+
+    @property
+    def overhead_bytes(self) -> int:
+        """IPv4 header, and GRE's (RFC 2784 §2.1, key: RFC 2890 §2)."""
+        if self.kind is TunnelKind.IPIP:
+            return 20
+        return 24 if self.key is None else 28
+
+
+@dataclass(frozen=True)
+class Extension(Strict):
+    """A layer-2 segment that reaches over both sides.
+
+    name None: nc-vxVNI or nc-vlanID. bridge: which bridge the segment joins on each side; one
+    called nc-… is made, any other must be there. parent: the link to the carrier's circuit (vlan).
+    head_end: where frames for everybody go besides the other side (vxlan). fragment: outer packets
+    may be fragmented, so that frames of the path's whole MTU pass. addresses, routes: as a
+    tunnel's, for a routed segment without a bridge.
+    """
+
+    kind: ExtensionKind
+    name: Text | None = None
+    bridge: PerSide = field(default_factory=PerSide)
+    vlan_id: Annotated[int, Ge(1), Le(4094)] | None = None
+    parent: PerSide = field(default_factory=PerSide)
+    vni: Annotated[int, Ge(1), Le(2**24 - 1)] | None = None
+    port: Annotated[int, Ge(1), Le(65535)] = 4789
+    head_end: tuple[Text, ...] = ()
+    arp_suppression: bool = False
+    mtu_bytes: Mtu | None = None
+    fragment: bool = False
+    addresses: PerSide = field(default_factory=PerSide)
+    routes: ListPerSide = field(default_factory=ListPerSide)
+
+    @property
+    def link(self) -> str:
+        """The link's name."""
+        vxlan = self.kind is ExtensionKind.VXLAN
+        return self.name or (f"nc-vx{self.vni}" if vxlan else f"nc-vlan{self.vlan_id}")
+
+    @property
+    def overhead_bytes(self) -> int:
+        """IPv4, UDP, VXLAN and inner Ethernet headers (RFC 7348 §5); a tag costs a link nothing."""
+        return 50 if self.kind is ExtensionKind.VXLAN else 0
+
+
+@dataclass(frozen=True)
+class Guest(Strict):
+    """An address that is carried to the other side.
+
+    source: where it is at home. over: the tunnel's or the extension's name, None where there is
+    only one. reverse: what it sends goes back through the tunnel (else only what is for its old
+    LAN). gateway: its gateway's address, so that it is told who that is now. mac: its own, for the
+    announcement on an extended segment.
+    """
+
+    address: Text
+    source: SideName
+    over: Text | None = None
+    reverse: bool = True
+    gateway: Text | None = None
+    mac: Text | None = None
+
+
+@dataclass(frozen=True)
+class Deployment(Strict):
+    """What a file says. path_mtu_bytes: the largest packet that passes between the sides."""
+
+    side: Sides
+    path_mtu_bytes: Annotated[int, Ge(576), Le(65535)] = 1500
+    tunnel: tuple[Tunnel, ...] = ()
+    extension: tuple[Extension, ...] = ()
+    guest: tuple[Guest, ...] = ()
+
+    def at(self, side: SideName) -> Side:
+        """One end."""
+        return self.side.a if side is SideName.A else self.side.b
+
+    def mtu_of(self, one: Tunnel | Extension) -> int | None:
+        """The link's MTU in bytes; None: the kernel chooses."""
+        if one.mtu_bytes is not None or isinstance(one, Tunnel):
+            return one.mtu_bytes
+        if one.kind is ExtensionKind.VLAN:
+            return None
+        return self.path_mtu_bytes - (0 if one.fragment else one.overhead_bytes)
+
+    def carrier(self, guest: Guest) -> Tunnel | Extension | None:
+        """What a guest is carried over; None if its name is of none, or several could be meant."""
+        candidates: list[Tunnel | Extension] = [*self.tunnel, *self.extension]
+        if guest.over is not None:
+            candidates = [each for each in candidates if link_of(each) == guest.over]
+        elif self.tunnel:
+            candidates = list(self.tunnel)
+        return candidates[0] if len(candidates) == 1 else None
+
+
+def link_of(one: Tunnel | Extension) -> str:
+    """The name of its link."""
+    return one.name if isinstance(one, Tunnel) else one.link
