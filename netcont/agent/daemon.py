@@ -80,6 +80,7 @@ class _Agent:
         self._reporter = Reporter(say)
         self._resources = contextlib.ExitStack()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
         self._waiting: dict[int, list[asyncio.Future[str]]] = {}
         self._denied: dict[int, Denied] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,7 +151,7 @@ class _Agent:
         self._follow(self._role.links_changed)
 
     def _due(self) -> None:
-        self._timer = None
+        self._timer = self._timer_at = None
         self._follow(self._role.expire)
 
     def _follow(self, act: Callable[[float], Out]) -> None:
@@ -203,9 +204,12 @@ class _Agent:
         self._set_timer()
 
     def _set_timer(self) -> None:
+        at = self._role.deadline()
+        if at == self._timer_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
-        at = self._role.deadline()
+        self._timer, self._timer_at = None, at
         if at is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, at - self._now()), self._due)

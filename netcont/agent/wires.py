@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from netcont.errors import ConfigurationError
@@ -12,6 +13,7 @@ from netcont.mobileip.datagram import Datagram, Endpoint, IcmpMessage
 from netcont.mobileip.messages import PORT
 
 _BATCH = 64
+_address = lru_cache(maxsize=4096)(IPv4Address)
 _DATAGRAM_BYTES = 65535
 _SO_BINDTODEVICE = 25
 _IP_PKTINFO = 8
@@ -56,7 +58,7 @@ class Wires:
         try:
             while len(found) < _BATCH:
                 data, (host, port) = self.udp.recvfrom(_DATAGRAM_BYTES)
-                found.append((data, (IPv4Address(host), port)))
+                found.append((data, (_address(host), port)))
         except BlockingIOError:
             pass
         return found
