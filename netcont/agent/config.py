@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from netcont.agent.settings import (
     DEFAULT_CONTROL,
@@ -34,6 +35,7 @@ RoleName = Literal["home", "foreign", "node"]
 
 _FORBIDDEN_MODE = 0o077
 _KEY_BYTES = 4096
+_WITHOUT_VALUE = ("missing", "extra_forbidden", "unexpected_keyword_argument")
 _Seconds = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -56,17 +58,21 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class _Key(_Table):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class _Key:
+    """Not a model, as there may be a hundred thousand: those weigh several times as much."""
+
     spi: int
-    key_file: Path
+    key_file: str
     algorithm: Literal["hmac-sha256", "hmac-md5", "keyed-md5"] = "hmac-sha256"
     replay: Literal["timestamp", "nonce"] = "timestamp"
     allow_weak: bool = False
 
 
-class _Peer(_Table):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class _Peer:
     address: _Address
-    key: list[_Key] = Field(min_length=1)
+    key: Annotated[list[_Key], Field(min_length=1)]
 
 
 class _NodePolicy(_Table):
@@ -141,9 +147,9 @@ def load_settings(role: RoleName, path: Path) -> Settings:
 
     Raises ConfigurationError with every key that is wrong.
     """
-    raw = _parse(path)
     try:
-        table = _TABLES[role].model_validate(raw)
+        # What was parsed is not kept: with many nodes it is as large as all the rest.
+        table = _TABLES[role].model_validate(_parse(path))
     except ValidationError as error:
         raise ConfigurationError(
             "\n".join(f"{path}: {_told(one)}" for one in error.errors()),
@@ -179,7 +185,7 @@ def _parse(path: Path) -> dict[str, Any]:
 def _told(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     # What stands under a name that is not ours, or in the place of a key, may be a secret.
-    shown = error["type"] not in ("missing", "extra_forbidden") and error["loc"][-1] != "key"
+    shown = error["type"] not in _WITHOUT_VALUE and error["loc"][-1] != "key"
     shown = shown and isinstance(error["input"], str | int | float)
     return f"{key}: {error['msg']}" + (f" (it is {error['input']!r})" if shown else "")
 

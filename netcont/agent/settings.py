@@ -13,7 +13,7 @@ DEFAULT_CONTROL = "/run/netcont/{role}.sock"
 DEFAULT_STATE = "/var/lib/netcont/{role}.sqlite"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """Somebody with whom keys are shared; the first one signs."""
 

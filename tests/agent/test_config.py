@@ -161,7 +161,7 @@ def test_key_files_lie_beside_the_file_that_names_them(
             "node.0.key.0: SPI 1000: keyed MD5 is broken",
         ),
         ("spi = 1000", 'spi = 1000\nreplay = "none"', "node.0.key.0.replay: Input should be"),
-        ("spi = 1000", "spi = 1000\nkey_fil = 1", "node.0.key.0.key_fil: Extra inputs"),
+        ("spi = 1000", "spi = 1000\nkey_fil = 1", "node.0.key.0.key_fil: Unexpected keyword"),
         ("[[node.key]]", "key = []\n[other]", "node.0.key: List should have at least 1 item"),
         ("link", "tolerance_s = 0\nlink", "tolerance_s: Input should be greater than 0"),
         ("link", "tolerance_s = nan\nlink", "tolerance_s: Input should be a finite number"),
