@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from netcont.agent.store import Store
+from netcont.errors import KernelError
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace
 from netcont.model.plan import Plan
@@ -72,6 +73,18 @@ class DataPath:
         """Applies a plan that nothing undoes. Raises KernelError."""
         if self.enabled:
             self.kernel(lambda node: Interpreter({node.name: node}, for_good=True).apply(plan))
+
+    def soon(self, plan: Plan, failed: Callable[[KernelError], None]) -> None:
+        """As once, but nobody waits for it: after what was asked for before."""
+
+        def apply(node: Namespace) -> None:
+            try:
+                Interpreter({node.name: node}, for_good=True).apply(plan)
+            except KernelError as error:
+                failed(error)
+
+        if self.enabled:
+            self._thread.submit(apply, self.node)
 
     def close(self) -> None:
         """Undoes everything, newest first, and ends the thread."""

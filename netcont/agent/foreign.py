@@ -162,7 +162,10 @@ class ForeignDaemon:
     # ---- guests
 
     def _begin(self, home: int, now: float, *, ahead: bool) -> Out:
-        """The kernel first: what comes through the tunnel must find its way."""
+        """The kernel first: what comes through the tunnel must find its way.
+
+        Only the greeting does not keep the request waiting: a guest that says nothing misses none.
+        """
         guest = self._guests[home]
         self._host(home, guest)
         if not ahead:
@@ -198,8 +201,11 @@ class ForeignDaemon:
             return
         known = guest.neighbours if guest.gateway is None else (guest.gateway, *guest.neighbours)
         plan = forwarding.greeting(self._node.name, self.settings.link, self._mac, known)
-        with self._noting(home):
-            self._path.once(plan)
+
+        def note(error: KernelError) -> None:
+            self._failures[home] = error.message
+
+        self._path.soon(plan, note)
 
     def _unhost(self, home: int) -> None:
         for key in self._keys_of(home):
