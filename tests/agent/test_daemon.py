@@ -44,8 +44,9 @@ def test_an_agent_answers_registrations_and_tells_what_it_knows(agent: Agent) ->
     agent.start()
     reply = agent.register(agent.request())
     assert (reply.code, reply.lifetime_s) == (Code.ACCEPTED, 300)
-    assert f"registered home={HOME} care-of=192.0.2.1 lifetime=300s" in agent.said()
-    assert agent.register(b"\x01" + agent.request()[1:-1] + b"!").code == 131
+    line = f"registered home={HOME} care-of=192.0.2.1 lifetime=300s"
+    until(lambda: line in agent.said())  # Nobody waits for the log with an answer.
+    assert agent.register(agent.request(key=OTHER_KEY)).code == 131
     status = agent.status()
     (binding,) = status["bindings"]
     assert (binding["home_address"], binding["care_of_address"]) == (str(HOME), "192.0.2.1")
@@ -188,7 +189,7 @@ def test_a_node_that_is_taken_out_loses_its_binding(agent: Agent) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("nodee = 1", "nodee: Extra inputs"),
+        ("nodee = 1", "nodee: Unexpected keyword"),
         ("=", "not TOML"),
         ('[[node]]\naddress = "10.0.0.9"\nkey = [{spi = 1, key_file = "key"}]', "SPI 1 is"),
     ],
@@ -234,7 +235,7 @@ def test_under_a_journal_lines_carry_their_level(agent: Agent) -> None:
     agent.start({"JOURNAL_STREAM": "8:1"})
     assert "<6>ready role=home" in agent.said()
     agent.register(agent.request(key=OTHER_KEY))
-    assert "<4>security-violation" in agent.said()
+    until(lambda: "<4>security-violation" in agent.said())
 
 
 def refused(agent: Agent) -> str:
