@@ -72,6 +72,9 @@ pytestmark = [pytest.mark.network(lab="mobileip"), pytest.mark.usefixtures("lab"
 Connect = Callable[[], Session]
 
 HA_MAC = "02:00:00:00:01:01"
+HANDOVER_S = 0.005
+"""For both agents' computing, at a billion instructions a second."""
+
 ERA_ENDS_S = 2_085_978_496
 """2036-02-07 06:28:16 UTC: 2**32 seconds after 1900-01-01."""
 
@@ -260,16 +263,21 @@ def test_before_the_guest_comes_its_tunnel_stands_and_one_message_moves_its_pack
         assert (way(place, "ha"), proxied(place)) == ("lan0", [])
         assert answers(place.cn) == 3
 
-        pings = Pinging(place.cn, 1000, 0.001)
-        with recording(place.ha, "nci-0a020001", tmp_path / "new.pcap", "icmp[0] = 8", at_least=1):
+        new, probes = tmp_path / "new.pcap", "udp port 9"
+        with place.cn.entered():
+            outlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with recording(place.ha, "nci-0a020001", new, probes, at_least=1), outlet:
             place.plug("b")
+            time.sleep(0.1)
             asked_at = time.time()
             daemons["fb"].ask("register", home_address=HOME)
-            time.sleep(0.1)  # looking after it would take the computer away from the agents
-        pings.end()
-        took_s = dump_frames(tmp_path / "new.pcap")[0].at_s - asked_at
+            # Few: whatever looks after the agents takes the computer away from them.
+            while time.time() < asked_at + 0.02:
+                outlet.sendto(b"", (HOME, 9))
+                time.sleep(0.0005)
+        took_s = dump_frames(new)[0].at_s - asked_at
         print(f"first packet on the new path {took_s * 1000:.2f} ms after `register`")
-        assert took_s <= ONE_WAY_S + 0.005
+        assert took_s <= ONE_WAY_S + HANDOVER_S
         assert way(place, "ha") == "nci-0a020001"
         assert answers(place.cn) == 3
         assert answers(place.hn) == 3
@@ -507,6 +515,21 @@ def test_a_tunnel_can_be_gre(place: World, agents: Agents, tmp_path: Path) -> No
         with recording(place.fb, "wan0", tmp_path / "gre.pcap", "ip proto 47", at_least=6):
             assert answers(place.cn) == 3
         assert len(dump_frames(tmp_path / "gre.pcap", "ip proto 47")) == 6
+
+
+def test_a_node_may_hand_its_agent_everything_in_a_tunnel(
+    place: World, agents: Agents, tmp_path: Path
+) -> None:
+    agents.policy = NodePolicy(reverse_tunnel=True, encapsulating=True)
+    daemons_of = {"ha": agents.home(), "fb": agents.foreign("fb"), "mn": agents.node()}
+    with running(place, agents.at, **daemons_of) as daemons:
+        place.plug("b")
+        until(lambda: daemons["mn"].status()["registered"], 15, "registered")
+        handed = f"ip proto 4 and src {HOME} and dst {FB}"
+        with recording(place.fb, "lan0", tmp_path / "inner.pcap", handed, at_least=3):
+            assert answers(place.cn) == 3
+        assert len(dump_frames(tmp_path / "inner.pcap", handed)) == 3
+        assert way(place, "fb", CN) == "wan0", "the agent's own packets go as they did"
 
 
 @pytest.mark.parametrize("filtering", ["1"], indirect=True, ids=["strict"])
