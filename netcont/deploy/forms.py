@@ -90,6 +90,10 @@ def _interface(key: str, value: str) -> Iterator[Problem]:
         return
     if "/" not in value:
         yield Problem(key, f"{value!r} has no prefix length", f'write "{value}/30" or the like')
+    network = interface.network
+    ends = (network.network_address, network.broadcast_address)
+    if network.prefixlen < 31 and interface.ip in ends:
+        yield Problem(key, f"{value} is no host's: it is {network}'s own", "take another of them")
     yield from _address(key, str(interface.ip))
 
 

@@ -162,6 +162,10 @@ def _ways(half: Half, facts: Facts, node: Namespace) -> Iterator[str]:
             link = by_index.get(asked[remote])
             if link is None:
                 yield f"{link_of(one)}: there is no route to {remote}: `ip route get {remote}`"
+            elif link.name == "lo":
+                yield (
+                    f"{link_of(one)}: {remote} is this host's own: write the address of the other"
+                )
             elif link.name in own:
                 yield (
                     f"{link_of(one)}: {remote} is reached through {link.name} itself: give it a"

@@ -1,0 +1,64 @@
+"""Deployment files that tests start from."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from netcont.deploy.file import check
+from netcont.model.deployment import Deployment
+
+TUNNEL = """
+[side.a]
+address = "192.0.2.1"
+link = "lan0"
+prefix = "10.1.0.0/24"
+[side.b]
+address = "198.51.100.1"
+link = "lan0"
+prefix = "10.2.0.0/24"
+[tunnel]
+kind = "gre"
+key = 42
+[guest]
+address = "10.1.0.10"
+from = "a"
+gateway = "10.1.0.1"
+"""
+
+SEGMENT = """
+[side.a]
+address = "192.0.2.1"
+[side.b]
+address = "198.51.100.1"
+[extension]
+kind = "vxlan"
+vni = 100
+bridge = { a = "br0", b = "nc-stretch" }
+head_end = ["203.0.113.9"]
+arp_suppression = true
+fragment = true
+"""
+
+ROUTED = """
+[side.a]
+address = "192.0.2.1"
+[side.b]
+address = "198.51.100.1"
+[[extension]]
+kind = "vxlan"
+vni = 100
+addresses = { a = "10.255.0.1/30", b = "10.255.0.2/30" }
+routes = { a = ["10.2.0.0/16"], b = ["10.1.0.0/16"] }
+[[extension]]
+kind = "vxlan"
+vni = 101
+addresses = { a = "10.255.0.5/30", b = "10.255.0.6/30" }
+routes = { a = ["10.3.0.0/16"] }
+"""
+
+
+def deployment(text: str) -> Deployment:
+    """What a text says; it must be right."""
+    raw: dict[str, Any] = tomllib.loads(text)
+    return check(raw, "test.toml")

@@ -1,0 +1,138 @@
+"""One side's plan, as a value; and that it is what the lab measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from netcont.approach import find
+from netcont.approach.base import Context
+from netcont.deploy.half import Half
+from netcont.model.deployment import SideName
+from netcont.model.layout import GuestPort, Layout, NameService, Site
+from netcont.model.plan import (
+    AddBridge,
+    AddFdb,
+    AddRoute,
+    AddRule,
+    AddVlan,
+    Announce,
+    Change,
+    SetAlias,
+    TsigKey,
+)
+from netcont.model.scenario import Phase, Scenario, Tunnel
+
+from .files import ROUTED, SEGMENT, TUNNEL, deployment
+
+
+def site(name: str, prefix: str, wan: str) -> Site:
+    return Site(
+        prefix=prefix,
+        prefixlen=24,
+        gateway=name,
+        gateway_lan="lan0",
+        gateway_wan="wan0",
+        gateway_address=f"{prefix[:-4]}1",
+        gateway_mac="",
+        wan_address=wan,
+        hypervisor=f"h{name}",
+        hypervisor_address=f"{prefix[:-4]}2",
+        bridge="br0",
+        guest_port="tap0",
+        circuit=None,
+        nodes=(name,),
+    )
+
+
+LAYOUT = Layout(
+    a=site("a", "10.1.0.0/24", "192.0.2.1"),
+    b=site("b", "10.2.0.0/24", "198.51.100.1"),
+    guest=GuestPort("g", "eth0", "02:00:00:00:00:01", "10.1.0.10", 24, "10.1.0.1", "10.2.0.10"),
+    names=NameService("", "", "", "", "", "", 5, TsigKey("", "", "")),
+    on_link=(),
+    mtu_bytes=1500,
+)
+
+
+def measured(kind: str, side: str, phases: tuple[Phase, ...], *, reverse: bool) -> set[Change]:
+    """What the lab does on that side's gateway, announcements left out."""
+    scenario = Scenario(tunnel=Tunnel(key=42, reverse=reverse))
+    approach, context = find(kind), Context(LAYOUT, scenario)
+    plans = [approach.plan(phase, context).on([side]) for phase in phases]
+    return {each for plan in plans for each in plan if not isinstance(each, Announce)}
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("switched", [False, True])
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize("kind", ["gre", "ipip"])
+def test_a_gateway_gets_what_the_lab_measured(
+    kind: str, side: str, switched: bool, reverse: bool
+) -> None:
+    text = TUNNEL if kind == "gre" else TUNNEL.replace('"gre"\nkey = 42', '"ipip"')
+    text += f"reverse = {str(reverse).lower()}\n"
+    half = Half(deployment(text), SideName(side), "web", switched=switched, node=side)
+    phases = (Phase.PREPARE, Phase.SWITCH) if switched else (Phase.PREPARE,)
+    deployed = [each for each in half.plan() if not isinstance(each, SetAlias)]
+    assert set(deployed) == measured(kind, side, phases, reverse=reverse)
+    assert len(deployed) == len(set(deployed))
+
+
+def test_a_guest_that_is_at_home_on_the_other_side_is_carried_the_other_way() -> None:
+    turned = TUNNEL.replace('from = "a"', 'from = "b"').replace("10.1.0.1", "10.2.0.1")
+    plan = Half(deployment(turned), SideName.A, "web").plan()
+    assert any(isinstance(each, AddRule) for each in plan)
+    assert not any(
+        isinstance(each, AddRule) for each in Half(deployment(turned), SideName.B, "web").plan()
+    )
+
+
+def test_nothing_is_announced_before_the_switch() -> None:
+    half = Half(deployment(TUNNEL), SideName.A, "web")
+    assert not half.announcements()
+    at_home = replace(half, switched=True).announcements()
+    assert at_home.changes == (Announce("host", "lan0", "10.1.0.10", ""),)
+    away = replace(half, switched=True, side=SideName.B).announcements()
+    assert away.changes == (Announce("host", "lan0", "10.1.0.1", ""),)
+
+
+def test_an_extension_floods_to_the_other_side_and_to_the_head_end_list() -> None:
+    plan = Half(deployment(SEGMENT), SideName.A, "web").plan()
+    remotes = [each.remote for each in plan if isinstance(each, AddFdb)]
+    assert remotes == ["198.51.100.1", "203.0.113.9"]
+
+
+def test_only_a_bridge_of_netconts_name_is_made() -> None:
+    made = {
+        side: [
+            each.name
+            for each in Half(deployment(SEGMENT), side, "web").plan()
+            if isinstance(each, AddBridge)
+        ]
+        for side in SideName
+    }
+    assert made == {SideName.A: [], SideName.B: ["nc-stretch"]}
+
+
+def test_routes_over_a_segment_go_by_the_other_end() -> None:
+    plan = Half(deployment(ROUTED), SideName.A, "web").plan()
+    routes = [(each.destination, each.via) for each in plan if isinstance(each, AddRoute)]
+    assert routes == [("10.2.0.0/16", "10.255.0.2"), ("10.3.0.0/16", "10.255.0.6")]
+
+
+def test_a_vlan_is_a_tag_on_the_circuit() -> None:
+    text = SEGMENT.replace(
+        'kind = "vxlan"\nvni = 100', 'kind = "vlan"\nvlan_id = 7\nparent = { a = "e1", b = "e2" }'
+    ).replace('head_end = ["203.0.113.9"]\n', "")
+    plan = Half(deployment(text), SideName.B, "web").plan()
+    assert AddVlan("host", "nc-vlan7", "e2", 7) in plan.changes
+
+
+def test_two_sides_and_two_links_have_different_addresses_higher_than_any_vendors() -> None:
+    from netcont.deploy.half import port_mac
+
+    macs = {port_mac("web", side, link) for side in SideName for link in ("nc-a", "nc-b")}
+    assert len(macs) == 4
+    assert all(mac.startswith("fe:") for mac in macs)
