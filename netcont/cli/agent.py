@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netcont.agent.config import RoleName
 
 _TIMEOUT_S = 70.0
+_ANY_WIDTH = 1000
 _CONTROL_HELP = "The agent's control socket."
 
 
@@ -119,7 +120,8 @@ def _show(answer: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    # Half an address helps nobody: a narrow terminal breaks lines instead.
+    console = Console(highlight=False, width=_ANY_WIDTH)
     for key, value in answer.items():
         if not isinstance(value, list | dict):
             console.print(f"{key}: {value}")
