@@ -33,6 +33,9 @@ from netcont.model.plan import Announce, Plan
 STATE = Path("/var/lib/netcont/deploy")
 RUN = Path("/run/netcont")
 
+_ANNOUNCING_S = 1.5
+"""How long the repeats of an announcement take (see netcont.model.plan.Announce)."""
+
 Watch = Callable[[str, str, float], None]
 """Starts what reverts the deployment of that name and token after so many seconds."""
 
@@ -253,6 +256,8 @@ class Engine:
                 change = replace(change, mac=self.node.link_mac(change.link))
             said.append(change)
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan(tuple(said)))
+        if said:
+            time.sleep(_ANNOUNCING_S)
 
 
 def _drifted(goal: Plan, facts: Facts) -> bool:
