@@ -1,7 +1,9 @@
-"""Gratuitous ARP (RFC 5227 §3, RFC 826) and RARP (RFC 903), in QEMU's rhythm."""
+"""Gratuitous ARP (RFC 5227 §3, RFC 826), RARP (RFC 903) and unsolicited Neighbour Advertisements
+(RFC 4861 §7.2.6), in QEMU's rhythm."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import struct
 import threading
@@ -14,10 +16,20 @@ from netcont.model.plan import Announce
 _BROADCAST = b"\xff" * 6
 _ETHERTYPE_ARP = 0x0806
 _ETHERTYPE_RARP = 0x8035
+_ETHERTYPE_IPV6 = 0x86DD
 _ARP_REQUEST = 1
 _RARP_REQUEST = 3
 _FIRST_REPEAT_S = 0.05
 _STEP_S = 0.1
+_LONGEST_S = 0.55
+
+_ALL_NODES = "ff02::1"  # RFC 4291 §2.7.1
+_ALL_NODES_MAC = bytes.fromhex("333300000001")  # RFC 2464 §7
+_ICMPV6 = 58
+_NEIGHBOUR_ADVERTISEMENT = 136  # RFC 4861 §4.4
+_OVERRIDE = 0x20000000  # the O flag; not R (no router), not S (nobody asked)
+_TARGET_LINK_LAYER_ADDRESS = 2  # RFC 4861 §4.6.1
+_NEVER_FORWARDED = 255  # RFC 4861 §7.1.2: another hop limit is not believed
 
 
 def gratuitous_arp(address: str, mac: str) -> bytes:
@@ -30,41 +42,101 @@ def rarp(mac: str) -> bytes:
     return _frame(_ETHERTYPE_RARP, _RARP_REQUEST, mac, "0.0.0.0", _mac(mac), "0.0.0.0")
 
 
+def neighbour_advertisement(address: str, mac: str) -> bytes:
+    """An Ethernet frame that tells all nodes that address is at mac, whatever they knew before."""
+    source, target = _mac(mac), socket.inet_pton(socket.AF_INET6, address)
+    option = struct.pack("!BB", _TARGET_LINK_LAYER_ADDRESS, 1) + source
+    body = struct.pack("!I", _OVERRIDE) + target + option
+    everybody = socket.inet_pton(socket.AF_INET6, _ALL_NODES)
+    length = 4 + len(body)
+    pseudo = target + everybody + struct.pack("!II", length, _ICMPV6)  # RFC 8200 §8.1
+    head = struct.pack("!BB", _NEIGHBOUR_ADVERTISEMENT, 0)
+    message = head + struct.pack("!H", _checksum(pseudo + head + b"\0\0" + body)) + body
+    packet = struct.pack("!IHBB", 6 << 28, length, _ICMPV6, _NEVER_FORWARDED)
+    ethernet = _ALL_NODES_MAC + source + struct.pack("!H", _ETHERTYPE_IPV6)
+    return ethernet + packet + target + everybody + message
+
+
 def announce(node: Namespace, change: Announce) -> None:
     """Sends the first announcement now and the others from a thread, on the node's link.
 
     Raises KernelError if the first cannot be sent.
     """
-    frames = [gratuitous_arp(change.address, change.mac)]
-    if change.rarp:
-        frames.append(rarp(change.mac))
     try:
         with node.entered():
-            outlet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        try:
-            outlet.bind((change.link, 0))
-            for frame in frames:
-                outlet.send(frame)
-        except OSError:
-            outlet.close()
-            raise
+            outlet = _open(change)
     except OSError as error:
-        raise KernelError(
-            f"{node.name}: announce {change.address} on {change.link}: {error.strerror}",
-            errno=error.errno,
-        ) from error
+        raise _failed(node.name, change, error) from error
+    frames = _frames(change)
     threading.Thread(target=_repeat, args=(outlet, frames, change.rounds), daemon=True).start()
 
 
-def _repeat(outlet: socket.socket, frames: list[bytes], rounds: int) -> None:
+def announce_here(change: Announce) -> int:
+    """Sends all announcements in the namespace of this process, and ends after the last.
+
+    Returns how many times the address was announced: rounds + 1, or fewer if the link goes away
+    meanwhile. Raises KernelError if the first cannot be sent.
+    """
+    try:
+        outlet = _open(change)
+    except OSError as error:
+        raise _failed(change.node, change, error) from error
+    return 1 + _repeat(outlet, _frames(change), change.rounds)
+
+
+def delays_s(rounds: int) -> list[float]:
+    """How long to wait before each repeat, in seconds (QEMU's announce parameters)."""
+    return [min(_FIRST_REPEAT_S + _STEP_S * number, _LONGEST_S) for number in range(rounds)]
+
+
+def _frames(change: Announce) -> list[bytes]:
+    if ipaddress.ip_address(change.address).version == 6:
+        frames = [neighbour_advertisement(change.address, change.mac)]
+    else:
+        frames = [gratuitous_arp(change.address, change.mac)]
+    return [*frames, rarp(change.mac)] if change.rarp else frames
+
+
+def _open(change: Announce) -> socket.socket:
+    """A socket on the link, through which the first announcement went. Raises OSError."""
+    outlet = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    try:
+        outlet.bind((change.link, 0))
+        for frame in _frames(change):
+            outlet.send(frame)
+    except OSError:
+        outlet.close()
+        raise
+    return outlet
+
+
+def _failed(node: str, change: Announce, error: OSError) -> KernelError:
+    return KernelError(
+        f"{node}: announce {change.address} on {change.link}: {error.strerror}",
+        errno=error.errno,
+        remedy="run as root, or with CAP_NET_RAW" if isinstance(error, PermissionError) else "",
+    )
+
+
+def _repeat(outlet: socket.socket, frames: list[bytes], rounds: int) -> int:
+    """Sends all frames again, rounds times at most; returns how many times it did."""
     with outlet:
-        for number in range(rounds):
-            time.sleep(_FIRST_REPEAT_S + _STEP_S * number)
+        for number, delay_s in enumerate(delays_s(rounds)):
+            time.sleep(delay_s)
             for frame in frames:
                 try:
                     outlet.send(frame)
                 except OSError:
-                    return  # the link went away: the guest moved on, and nobody is misled
+                    return number  # the link went away: the guest moved on, nobody is misled
+    return rounds
+
+
+def _checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071) of an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
 
 
 def _frame(

@@ -411,10 +411,11 @@ class SetNetem(Change):
 
 @dataclass(frozen=True)
 class Announce(Change):
-    """Says on a link that address is at mac: gratuitous ARP (RFC 5227), and RARP for switches.
+    """Says on a link that address is at mac: gratuitous ARP (RFC 5227), for IPv6 an unsolicited
+    Neighbour Advertisement (RFC 4861 §7.2.6); rarp: and RARP for switches.
 
-    Sent at once and then in QEMU's rhythm: after 50 ms, then rounds - 1 times more, each 100 ms
-    later than the one before.
+    Sent at once and then in QEMU's rhythm: after 50 ms, then rounds - 1 times more, each pause
+    100 ms longer than the one before, and 550 ms at most.
     """
 
     link: str
@@ -424,6 +425,8 @@ class Announce(Change):
     rounds: int = 5
 
     def commands(self) -> tuple[str, ...]:
+        if ":" in self.address:
+            return (f"ndsend {self.address} {self.link}  # as {self.mac}",)
         return (f"arping -c 1 -A -I {self.link} {self.address}  # as {self.mac}",)
 
 
