@@ -55,3 +55,18 @@ class MigrationError(NetcontError):
     def __init__(self, message: str, *, phase: str = "", remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.phase = phase
+
+
+class DnsError(NetcontError):
+    """A name server refused, failed or stayed silent, or its answer cannot be trusted.
+
+    code: the server's rcode or TSIG error in letters, or one of netcont's own (TIMEOUT, UNSIGNED,
+    FORGED, DISAGREE …); server: who said so.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "", server: str = "", remedy: str = ""
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.code = code
+        self.server = server

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE = frozenset({"errors", "units"})
 _VALUES = BASE | {"model"}
 _LAB = _VALUES | {"measure", "mobileip", "approach", "kernel", "migration", "agent"}
-_TOP = _LAB | {"deploy", "lab", "topologies", "scenarios", "report", "doctor"}
+_TOP = _LAB | {"deploy", "dns", "lab", "topologies", "scenarios", "report", "doctor"}
 
 ALLOWED: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -23,6 +23,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "mobileip": _VALUES,
     "approach": _VALUES,
     "kernel": _VALUES,
+    "dns": _VALUES | {"kernel"},
     "agent": _VALUES | {"mobileip", "kernel"},
     "deploy": _VALUES | {"approach", "kernel"},
     "migration": _VALUES | {"approach", "kernel"},
