@@ -32,6 +32,9 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "agent": Entry("netcont.cli.agent:agent", "Mobile IP's daemons (RFC 5944)."),
+    "announce": Entry(
+        "netcont.cli.announce:announce", "Tell a link's neighbours where an address is now."
+    ),
     "compare": Entry(
         "netcont.cli.compare:compare", "Move a server under each approach; show what breaks."
     ),
@@ -39,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry(
         "netcont.cli.doctor:doctor", "Say what this machine can run, and what mends the rest."
     ),
+    "dns": Entry("netcont.cli.dns:dns", "Move a name to a server's new addresses."),
     "down": Entry("netcont.cli.deploy:down", "Take a deployment off this host."),
     "lab": Entry("netcont.cli.lab:lab", "Work in the lab by hand."),
     "plan": Entry("netcont.cli.deploy:plan", "Show what a deployment would change on this host."),
