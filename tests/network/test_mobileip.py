@@ -263,6 +263,9 @@ def test_before_the_guest_comes_its_tunnel_stands_and_one_message_moves_its_pack
         assert (way(place, "ha"), proxied(place)) == ("lan0", [])
         assert answers(place.cn) == 3
 
+        # Once to and fro: processes just forked still share their memory, and copy it as they go.
+        for do in ("register", "leave", "prepare"):
+            daemons["fb"].ask(do, home_address=HOME, wait=True)
         new, probes = tmp_path / "new.pcap", "udp port 9"
         with place.cn.entered():
             outlet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
