@@ -217,6 +217,8 @@ def _python_files(environment: Mapping[str, str]) -> list[str]:
         raise LabError(f"the worker cannot be imported: {listing.stderr.strip()[-400:]}")
     standard = Path(sysconfig.get_path("stdlib"))
     files = [sys.executable, str(Path(sys.executable).parent.parent / "pyvenv.cfg")]
+    # Where Python has no distutils any more, this gives Mininet those of setuptools.
+    files += map(str, Path(sysconfig.get_path("purelib")).glob("distutils-precedence.pth"))
     files += _tree(standard)
     for name in json.loads(listing.stdout):
         if not Path(name).is_relative_to(standard) or "-packages" in name:
@@ -256,7 +258,7 @@ def _programs(environment: Mapping[str, str]) -> list[str]:
 
 def _libraries_of(files: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     """Shared libraries that programs and extension modules need."""
-    wanted = [path for path in files if not path.endswith((".py", ".cfg"))]
+    wanted = [path for path in files if not path.endswith((".py", ".cfg", ".pth"))]
     listing = subprocess.run(
         ["ldd", *wanted], env=dict(environment), capture_output=True, text=True, check=False
     )
