@@ -184,8 +184,7 @@ controls {{ }};
 key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};
 """
 _BIND_ZONE = {
-    "primary": 'zone "{zone}" {{ type primary; file "{zone}"; {options} '
-    "allow-update {{ key {key.name}; }}; }};\n",
+    "primary": 'zone "{zone}" {{ type primary; file "{zone}"; {policy} }};\n',
     "secondary": 'zone "{zone}" {{ type secondary; file "{zone}"; '
     "primaries port {port} {{ {primary}; }}; }};\n",
 }
@@ -215,8 +214,14 @@ def bind(home: Path, *, primary_port: int | None = None) -> NameServer:
     return server
 
 
-def configure(server: NameServer, *, role: str, peer: int | None, options: str = "") -> None:
-    """Writes named.conf. peer: the other named's port; options: more for each of its zones."""
+def configure(
+    server: NameServer,
+    *,
+    role: str,
+    peer: int | None,
+    policy: str = f"allow-update {{ key {KEY.name}; }};",
+) -> None:
+    """Writes named.conf. peer: the other named's port; policy: who may update, in each zone."""
     home = server.log.parent
     others = f"{LOOPBACK} port {peer};" if role == "primary" and peer else ""
     text = _BIND.format(
@@ -229,7 +234,7 @@ def configure(server: NameServer, *, role: str, peer: int | None, options: str =
     )
     for zone in (ZONE, *REVERSE):
         text += _BIND_ZONE[role].format(
-            zone=zone, key=KEY, port=peer, primary=LOOPBACK, options=options
+            zone=zone, key=KEY, port=peer, primary=LOOPBACK, policy=policy
         )
     (home / "named.conf").write_text(text)
 

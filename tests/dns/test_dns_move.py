@@ -10,6 +10,7 @@ import pytest
 from conftest import Site
 from dns_servers import (
     KEY,
+    LOOPBACK,
     MANY,
     NAME,
     NEW_4,
@@ -21,6 +22,7 @@ from dns_servers import (
     SECONDARY,
     ZONE,
     access,
+    configure,
     run,
 )
 
@@ -234,3 +236,37 @@ def test_the_primary_is_found_by_the_soa_record_and_all_servers_by_ns(site: Site
     assert [each.address for each in plan.zone.servers] == [PRIMARY, SECONDARY]
     moved = carry_out(plan, access(site.port))
     assert len(moved.agreed) == 2
+
+
+def test_a_policy_for_the_addresses_of_one_name_is_enough(site: Site) -> None:
+    policy = f"update-policy {{ grant {KEY.name} name {NAME} A AAAA; }};"
+    configure(site.primary, role="primary", peer=site.secondary.port, policy=policy)
+    site.primary.kill()
+    site.primary.start()
+    assert netcont(site, "move", NAME, "--to", NEW_4, "--to", NEW_6, "--no-ptr") == 0
+    assert site.primary.transferred(ZONE, NAME) == [("300", "A", NEW_4), ("300", "AAAA", NEW_6)]
+    assert netcont(site, "move", "old.example.org", "--to", NEW_4) == 1
+    assert site.primary.values("old.example.org.", "A") == ["192.0.2.20"]
+
+
+def test_a_name_server_without_an_address_is_named(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"server {LOOPBACK} {site.primary.port}", f"zone {ZONE}"]
+    lines += [f"update add {ZONE}. 300 NS ghost.{REVERSE[0]}.", "send", ""]
+    run("nsupdate", "-k", str(site.key_file), stdin="\n".join(lines))
+    assert netcont(site, "move", NAME, "--to", NEW_4) == 1
+    said = f"ghost.{REVERSE[0]}. is a name server by its zone's NS records, but has no address"
+    assert said in capsys.readouterr().err
+    assert site.primary.values(NAME, "A") == [OLD_4]
+
+
+def test_a_reverse_zone_smaller_than_a_24_is_found_by_its_alias(site: Site) -> None:
+    zone, owner = "2.0.192.in-addr.arpa.", "20.64-26.2.0.192.in-addr.arpa."
+    lines = [f"server {LOOPBACK} {site.primary.port}", f"zone {zone}"]
+    lines += [f"update delete 20.{zone} PTR", f"update add 20.{zone} 300 CNAME {owner}"]
+    lines += [f"update add {owner} 300 PTR old.example.org.", "send", ""]
+    run("nsupdate", "-k", str(site.key_file), stdin="\n".join(lines))
+    assert netcont(site, "move", "old.example.org", "--to", "198.51.100.20") == 0
+    assert site.primary.values(owner, "PTR") == []
+    assert site.primary.dig("-x", "198.51.100.20", "+short") == ["old.example.org."]
