@@ -247,7 +247,8 @@ def _tree(top: Path) -> Iterator[str]:
         for name in names:
             if name.startswith(_NOT_NEEDED_LIBRARIES):
                 continue
-            if name.endswith((".py", ".so")):
+            # Text, because setuptools reads some when it is imported.
+            if name.endswith((".py", ".so", ".txt")):
                 yield f"{folder}/{name}"
 
 
@@ -258,7 +259,7 @@ def _programs(environment: Mapping[str, str]) -> list[str]:
 
 def _libraries_of(files: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     """Shared libraries that programs and extension modules need."""
-    wanted = [path for path in files if not path.endswith((".py", ".cfg", ".pth"))]
+    wanted = [path for path in files if not path.endswith((".py", ".cfg", ".pth", ".txt"))]
     listing = subprocess.run(
         ["ldd", *wanted], env=dict(environment), capture_output=True, text=True, check=False
     )
