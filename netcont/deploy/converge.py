@@ -7,7 +7,7 @@ netcont knows to be its own is removed: what its record names, and what looks li
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from netcont.deploy.standing import (
@@ -17,6 +17,16 @@ from netcont.deploy.standing import (
     state,
 )
 from netcont.errors import KernelError
+from netcont.kernel.bulk import (
+    CHUNK,
+    Message,
+    delete_group,
+    encoded,
+    into_group,
+    refused,
+    send,
+    unused_group,
+)
 from netcont.kernel.facts import Facts, read_facts
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace
@@ -36,13 +46,15 @@ def no_step() -> None:
 class Kernel:
     """A namespace that is looked at and changed.
 
-    alias: what netcont's links of this deployment carry. step: called before and after each change.
-    made: changes that were made by this object and not taken back.
+    alias: what netcont's links of this deployment carry. step: called before and after each
+    request. chunk: how many changes go into one request. made: changes that were made by this
+    object and not taken back.
     """
 
     node: Namespace
     alias: str
     step: Step = no_step
+    chunk: int = CHUNK
     made: list[Change] = field(default_factory=list)
 
     def facts(self, plan: Iterable[Change]) -> Facts:
@@ -85,22 +97,55 @@ class Kernel:
 
     def _add(self, goal: Plan) -> None:
         facts = self.facts(goal)
+        missing: list[Change] = []
         remade: set[str] = set()
         for change in goal:
-            found = state(change, facts)
-            anew = link_named(change) in remade
-            if found.standing is Standing.PRESENT and not anew:
+            found = state(change, facts).standing
+            if found is Standing.PRESENT and link_named(change) not in remade:
                 continue
-            if isinstance(change, changes.AddLink) and found.standing is Standing.CHANGED:
+            if found is Standing.CHANGED and isinstance(change, changes.AddLink):
                 self._refuse_foreign(change, facts)
                 self._perform(changes.DelLink(change.node, change.name))
                 remade.add(change.name)
-            if isinstance(change, changes.AddRoute) and found.standing is Standing.CHANGED:
+            elif found is Standing.CHANGED and isinstance(change, changes.AddRoute):
                 self._refuse_foreign(change, facts)
-                self._perform(replace(change, replace=True))
-            else:
+                change = replace(change, replace=True)
+            missing.append(change)
+        links = [each for each in missing if isinstance(each, changes.AddLink)]
+        self._make(links, {})
+        if links:
+            facts = read_facts(self.node)
+        indices = {link.name: link.index for link in facts.links.values()}
+        self._make([each for each in missing if not isinstance(each, changes.AddLink)], indices)
+
+    def _make(self, wanted: Sequence[Change], indices: Mapping[str, int]) -> None:
+        """In this order; those that can be sent together are."""
+        waiting: list[tuple[Change, Message]] = []
+        for change in wanted:
+            try:
+                message = encoded(change, indices)
+            except KeyError:
+                message = None  # the interpreter says which link is not there
+            if message is not None:
+                waiting.append((change, message))
+            if message is None or len(waiting) >= self.chunk:
+                self._send(waiting)
+                waiting = []
+            if message is None:
                 self._perform(change)
-            self.made.append(change)
+                self.made.append(change)
+        self._send(waiting)
+
+    def _send(self, waiting: list[tuple[Change, Message]]) -> None:
+        if not waiting:
+            return
+        self.step()
+        codes = send(self.node, [message for _, message in waiting])
+        self.step()
+        self.made += [change for (change, _), code in zip(waiting, codes, strict=True) if not code]
+        for (change, _), code in zip(waiting, codes, strict=True):
+            if code:
+                raise refused(self.node, change, code)
 
     def _refuse_foreign(self, change: Change, facts: Facts) -> None:
         if not self._looks_own(change, facts):
@@ -130,10 +175,30 @@ class Kernel:
             undo = self._undo_of(change, facts, was)
             if undo is not None:
                 first = self._try(undo) or first
-        for link in links:
-            first = self._try(changes.DelLink(link.node, link.name)) or first
+        first = self._delete(links, facts) or first
         if first is not None:
             raise first
+
+    def _delete(self, links: list[changes.AddLink], facts: Facts) -> KernelError | None:
+        """Many at once, as a group of which nobody else is a member."""
+        if len(links) == 1:
+            return self._try(changes.DelLink(links[0].node, links[0].name))
+        group = unused_group({link.group for link in facts.links.values()})
+        for start in range(0, len(links), self.chunk):
+            some = links[start : start + self.chunk]
+            self.step()
+            codes = send(self.node, [into_group(facts.links[e.name].index, group) for e in some])
+            self.step()
+            for link, code in zip(some, codes, strict=True):
+                if code and code not in _GONE:
+                    return refused(self.node, link.undo(), code)
+                self.node.forget(link.name)
+        if not links:
+            return None
+        self.step()
+        (code,) = send(self.node, [delete_group(group)])
+        self.step()
+        return refused(self.node, links[0].undo(), code) if code and code not in _GONE else None
 
     def _try(self, change: Change) -> KernelError | None:
         try:

@@ -24,6 +24,7 @@ from netcont.deploy.record import Confirmation, Record, Records, merged
 from netcont.deploy.refusals import missing_kinds, refusals
 from netcont.deploy.standing import Standing, hangs_on_own, state
 from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError
+from netcont.kernel.bulk import CHUNK
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace
@@ -33,7 +34,7 @@ from netcont.model.plan import Announce, Plan
 STATE = Path("/var/lib/netcont/deploy")
 RUN = Path("/run/netcont")
 
-_ANNOUNCING_S = 1.5
+ANNOUNCING_S = 1.5
 """How long the repeats of an announcement take (see netcont.model.plan.Announce)."""
 
 Watch = Callable[[str, str, float], None]
@@ -45,13 +46,16 @@ class Engine:
     """The deployments of one namespace.
 
     state_dir: for records and lock together; None: the system's directories. step: called around
-    every change and every write of a record.
+    every request and every write of a record. chunk: changes in one request. announcing_s: how long
+    `up` stays for its announcements.
     """
 
     node: Namespace
     state_dir: Path | None = None
     wait_s: float = WAIT_S
     step: Step = no_step
+    chunk: int = CHUNK
+    announcing_s: float = ANNOUNCING_S
 
     def __post_init__(self) -> None:
         here = origin()
@@ -159,7 +163,7 @@ class Engine:
         return locked(self._lock, self.wait_s)
 
     def _kernel(self, name: str) -> Kernel:
-        return Kernel(self.node, f"{ALIAS} {name}", self.step)
+        return Kernel(self.node, f"{ALIAS} {name}", self.step, self.chunk)
 
     def _write(self, record: Record) -> None:
         self.step()
@@ -257,7 +261,7 @@ class Engine:
             said.append(change)
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan(tuple(said)))
         if said:
-            time.sleep(_ANNOUNCING_S)
+            time.sleep(self.announcing_s)
 
 
 def _drifted(goal: Plan, facts: Facts) -> bool:

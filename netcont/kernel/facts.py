@@ -33,7 +33,7 @@ _LOCAL_TABLE = 255
 class LinkFact:
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
-    neigh_suppress: None where it is no bridge's port. ports counted in bytes and packets.
+    neigh_suppress: None where it is no bridge's port. group: see ip-link(8).
     """
 
     name: str
@@ -45,6 +45,7 @@ class LinkFact:
     alias: str = ""
     master: str | None = None
     neigh_suppress: bool | None = None
+    group: int = 0
     details: Mapping[str, object] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
 
@@ -133,6 +134,7 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
         text(found.get(20)),
         names.get(number(found.get(10))) if 10 in found else None,
         bool(number(port[32])) if 32 in port else None,
+        number(found.get(27)),
         details,
         dict(zip(_COUNTERS, counters, strict=False)),
     )

@@ -73,7 +73,7 @@ def act(host: Gateway, half: Half, verb: str, at: int = 0) -> int:
 
     def inside() -> None:
         with Here() as node:
-            engine = Engine(node, host.state, wait_s=5, step=Killer(at))
+            engine = Engine(node, host.state, 5, Killer(at), chunk=1, announcing_s=0)
             if verb == "up":
                 engine.up(half, "web.toml", switched=half.switched)
             elif verb == "down":
