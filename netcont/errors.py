@@ -64,9 +64,7 @@ class DnsError(NetcontError):
     FORGED, DISAGREE …); server: who said so.
     """
 
-    def __init__(
-        self, message: str, *, code: str = "", server: str = "", remedy: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, code: str = "", server: str = "", remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.code = code
         self.server = server
