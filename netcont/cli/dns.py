@@ -111,10 +111,10 @@ def move(
     from netcont.dns.records import host_address
 
     new, old = (tuple(dict.fromkeys(map(host_address, given))) for given in (to, leaving))
-    access = _access(**access_options)
-    plan = plan_move(Wish(name, new, old, ttl_s, ptr), access)
-    memo = Memory(state_dir()).recall(plan.records[0].was.name)
-    moved = None if dry_run else carry_out(plan, access)
+    access, memory = _access(**access_options), Memory(state_dir())
+    plan = plan_move(Wish(name, new, old, ttl_s, ptr), access, memory)
+    memo = memory.recall(plan.name)
+    moved = None if dry_run else carry_out(plan, access, memory)
     stale_until_s = show_move(plan, moved, memo, Shown(output_format, time.time()))
     if wait and stale_until_s is not None:
         time.sleep(max(0.0, stale_until_s - time.time()))

@@ -40,7 +40,7 @@ def show_move(plan: MovePlan, moved: Moved | None, memo: Memo | None, shown: Sho
 
     In seconds since 1970; None if nothing was moved.
     """
-    name = plan.records[0].was.name
+    name = plan.name
     reverse = [change for each in plan.reverse.updates for change in each.update.replacements]
     changed = [each for each in (*plan.records, *reverse) if each.needed]
     notes = list(plan.notes)

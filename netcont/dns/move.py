@@ -2,7 +2,7 @@
 
 The forward zone is changed first, in one update for both families: that is what clients follow.
 Then the pointers, each reverse zone in an update of its own. No transaction spans zones; should
-one fail after the first, the error says which command does the rest.
+one fail after the first, or the command be killed, the same command does the rest.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from netcont.dns.access import Access
 from netcont.dns.agreement import Agreed, wait_until_agreed
 from netcont.dns.authority import Zone
+from netcont.dns.memo import Memory, Unfinished
 from netcont.dns.records import RecordSet, absolute_name, kind_of, record_set
-from netcont.dns.reverse import Reverse, plan_reverse
+from netcont.dns.reverse import Extent, Reverse, plan_reverse
 from netcont.dns.zone_update import Replacement, ZoneUpdate, perform
 from netcont.errors import DnsError
 
@@ -40,9 +41,15 @@ class MovePlan:
 
     zone: Zone
     records: tuple[Replacement, ...]
+    to: tuple[str, ...]
     leaving: tuple[str, ...]
     reverse: Reverse
     notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name that moves, absolute."""
+        return self.records[0].was.name
 
     @property
     def forward(self) -> ZoneUpdate:
@@ -71,26 +78,38 @@ class Moved:
     at_s: float
 
 
-def plan_move(wish: Wish, access: Access) -> MovePlan:
-    """Reads what there is, and says what must change; changes nothing. Raises DnsError."""
+def plan_move(wish: Wish, access: Access, memory: Memory | None = None) -> MovePlan:
+    """Reads what there is, and says what must change; changes nothing. Raises DnsError.
+
+    memory: knows the old addresses of a move that was begun and not ended.
+    """
     name = absolute_name(wish.name)
     zone = access.zone(name)
     sets = access.addresses(name, zone)
     ttl_s = max(each.ttl_s for each in sets) if wish.ttl_s is None else wish.ttl_s
     records = tuple(Replacement(was, _becomes(was, wish, ttl_s)) for was in sets)
     gone = [v for each in records for v in each.was.values if v not in each.becomes.values]
-    leaving = tuple(dict.fromkeys([*gone, *(a for a in wish.leaving if a not in wish.to)]))
+    begun = memory.unfinished(name) if memory else None
+    if begun is not None and begun.to != wish.to:
+        begun = None  # that was another move
+    gone += begun.leaving if begun else ()
+    staying = {v for each in records for v in each.becomes.values}
+    leaving = tuple(dict.fromkeys(a for a in (*gone, *wish.leaving) if a not in staying))
     reverse = Reverse()
     if wish.ptr is not False:
-        reverse = plan_reverse(name, leaving, wish.to, ttl_s, access, always=bool(wish.ptr))
-    return MovePlan(zone, records, leaving, reverse, (*_notes(sets, wish), *reverse.notes))
+        extent = Extent.ALL if wish.ptr else Extent.REST if begun else Extent.IF_ANY
+        reverse = plan_reverse(name, leaving, wish.to, ttl_s, access, extent)
+    return MovePlan(zone, records, wish.to, leaving, reverse, (*_notes(sets, wish), *reverse.notes))
 
 
-def carry_out(plan: MovePlan, access: Access) -> Moved:
+def carry_out(plan: MovePlan, access: Access, memory: Memory | None = None) -> Moved:
     """Makes the updates that are needed, and waits until all servers answer accordingly.
 
-    Raises DnsError.
+    memory: where the old addresses are kept until their pointers are gone.
+    Raises DnsError, and ConfigurationError if they cannot be kept: before anything is changed.
     """
+    if memory and plan.leaving and plan.reverse.updates:
+        memory.begin(Unfinished(plan.name, plan.to, plan.leaving))
     # From here on the name may be moved, whatever fails later.
     if plan.forward.replacements:
         perform(plan.forward, access.forward)
@@ -99,6 +118,8 @@ def carry_out(plan: MovePlan, access: Access) -> Moved:
             perform(each.update, access.reverse)
         except DnsError as error:
             raise _half_done(error, plan.leaving) from error
+    if memory:
+        memory.finish(plan.name)
     agreed = wait_until_agreed(
         plan.zone, tuple(each.becomes for each in plan.records), access.forward
     )
@@ -137,6 +158,6 @@ def _half_done(error: DnsError, leaving: tuple[str, ...]) -> DnsError:
         f"the addresses are moved, but not the pointers: {error.message}",
         code=error.code,
         server=error.server,
-        remedy=f"{error.remedy}; then repeat the command with --ptr {again} for the pointers, or "
-        "with --no-ptr to leave them",
+        remedy=f"{error.remedy}; then repeat the command here (elsewhere with --ptr {again}), or "
+        "with --no-ptr to leave the pointers",
     )

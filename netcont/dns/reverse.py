@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from netcont.dns.access import Access
 from netcont.dns.authority import Zone
 from netcont.dns.records import RecordSet, record_set
 from netcont.dns.zone_update import Replacement, ZoneUpdate
 from netcont.errors import DnsError
+
+
+class Extent(Enum):
+    """Which new addresses get a pointer.
+
+    ALL: every one, and what cannot be read is an error. IF_ANY: every one, if an old address had
+    a pointer; what cannot be read is a note. REST: as IF_ANY, and an old one had a pointer, which
+    may be gone already.
+    """
+
+    ALL = auto()
+    IF_ANY = auto()
+    REST = auto()
 
 
 @dataclass(frozen=True)
@@ -35,14 +49,11 @@ def plan_reverse(
     arriving: Iterable[str],
     ttl_s: int,
     access: Access,
-    *,
-    always: bool,
+    extent: Extent,
 ) -> Reverse:
     """Reads the pointers of all addresses and says how they change.
 
-    always: new addresses get a pointer in any case, and what cannot be read is an error. Otherwise
-    only if an old one had a pointer, and what cannot be read is a note. Pointers to other names
-    stay as they are. Raises DnsError.
+    Pointers to other names stay as they are. Raises DnsError.
     """
     notes: list[str] = []
     changes: list[tuple[Zone, Replacement]] = []
@@ -51,7 +62,7 @@ def plan_reverse(
         try:
             return access.pointers(address)
         except DnsError as error:
-            if always:
+            if extent is Extent.ALL:
                 raise
             notes.append(f"the pointer of {address} was left alone: {error.message}")
             return None
@@ -63,7 +74,7 @@ def plan_reverse(
             others = [value for value in was.values if value != name]
             becomes = record_set(was.name, "PTR", others, was.ttl_s)
             changes.append((zone, Replacement(was, becomes)))
-    for address in arriving if always or changes else ():
+    for address in arriving if changes or extent is not Extent.IF_ANY else ():
         found = look(address)
         if found is None:
             continue

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from conftest import Site
+from dns_go_between import Forward, relay
 from dns_servers import (
+    BETWEEN,
     KEY,
     LOOPBACK,
     MANY,
@@ -147,12 +152,17 @@ def test_an_address_of_a_family_that_the_new_site_lacks_can_be_taken_away(site: 
     assert site.primary.dig("-x", OLD_6, "+short") == []
 
 
+@pytest.mark.parametrize("more", [(), ("--ptr", "--from", OLD_4)])
 def test_the_rest_of_a_half_done_move_is_done_by_the_command_that_the_error_names(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
 ) -> None:
-    home = tmp_path / "primary"
     # The journal of one reverse zone cannot be written: that update fails, after the forward one.
-    (home / f"{REVERSE[0]}.jnl").mkdir()
+    journal = tmp_path / "primary" / f"{REVERSE[0]}.jnl"
+    journal.mkdir()
     arguments = ("move", NAME, "--to", NEW_4)
     assert netcont(site, *arguments) == 1
     err = capsys.readouterr().err
@@ -160,8 +170,38 @@ def test_the_rest_of_a_half_done_move_is_done_by_the_command_that_the_error_name
     assert "SERVFAIL" in err
     assert f"--ptr --from {OLD_4}" in err
     assert site.primary.values(NAME, "A") == [NEW_4]
-    (home / f"{REVERSE[0]}.jnl").rmdir()
-    assert netcont(site, *arguments, "--ptr", "--from", OLD_4) == 0
+    journal.rmdir()
+    if more:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another host"))
+    assert netcont(site, *arguments, *more) == 0
+    assert site.primary.dig("-x", OLD_4, "+short") == []
+    assert site.primary.dig("-x", NEW_4, "+short") == [NAME]
+    assert netcont(site, *arguments) == 0
+    assert "nothing was changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2])
+def test_a_move_that_is_killed_is_completed_by_the_same_command(site: Site, survived: int) -> None:
+    """survived: how many of the three updates were sent before the kill."""
+    heard: list[bytes] = []
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def killing(wire: bytes, forward: Forward) -> bytes | None:
+        heard.append(wire)
+        if len(heard) == survived + 1:
+            processes[0].kill()
+            return None
+        return forward(wire)
+
+    finding = ["--resolver", f"{PRIMARY}#{site.port}", "--port", str(site.port)]
+    arguments = ["dns", "move", NAME, "--to", NEW_4, "--key", str(site.key_file), *finding]
+    with relay((BETWEEN, site.port), (LOOPBACK, site.primary.port), killing) as server:
+        command = [sys.executable, "-m", "netcont.cli.main", *arguments, "--server", str(server)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            processes.append(process)
+        assert process.returncode == -signal.SIGKILL
+    assert main(arguments) == 0
+    assert ("300", "A", NEW_4) in site.primary.transferred(ZONE, NAME)
     assert site.primary.dig("-x", OLD_4, "+short") == []
     assert site.primary.dig("-x", NEW_4, "+short") == [NAME]
 

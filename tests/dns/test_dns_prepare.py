@@ -12,7 +12,7 @@ from conftest import Site
 from dns_servers import NAME, NEW_4, OLD_4, OLD_6, PRIMARY, ZONE
 
 from netcont.cli.main import main
-from netcont.dns.memo import Memo, Memory, state_dir
+from netcont.dns.memo import Memo, Memory, Unfinished, state_dir
 from netcont.errors import ConfigurationError
 
 
@@ -119,6 +119,15 @@ def test_a_memo_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert memory.recall(NAME) == memo
     memory.forget(NAME)
     assert memory.recall(NAME) is None
+
+
+def test_an_unfinished_move_is_remembered_beside_the_memo(tmp_path: Path) -> None:
+    memory, move = Memory(tmp_path), Unfinished(NAME, (NEW_4,), (OLD_4, OLD_6))
+    memory.begin(move)
+    assert memory.unfinished(NAME) == move
+    assert memory.recall(NAME) is None
+    memory.finish(NAME)
+    assert memory.unfinished(NAME) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"old_ttl_s": null}'])
