@@ -138,7 +138,7 @@ def plan(
         goal, known = half.plan(), record.known if record else Plan()
         facts = Kernel(engine.node, f"{ALIAS} {half.name}").facts(merged(known, goal))
         lines = plan_lines(goal, record, facts)
-        against = refusals(half, known, facts, engine.node)
+        against = refusals(half, goal, known, facts, engine.node)
     if output_format == "json":
         content = {
             "schema_version": SCHEMA_VERSION,

@@ -86,7 +86,7 @@ class Engine:
             kernel = self._kernel(half.name)
             known = record.stands
             facts = kernel.facts(merged(known, goal))
-            self._refuse(half, known, facts)
+            self._refuse(half, goal, known, facts)
             if known == goal and not _drifted(goal, facts):
                 return False
             kinds = missing_kinds(goal, facts)
@@ -247,8 +247,8 @@ class Engine:
         else:
             self._undo(replace(begun, stands=made, goal=None))
 
-    def _refuse(self, half: Half, known: Plan, facts: Facts) -> None:
-        found = refusals(half, known, facts, self.node)
+    def _refuse(self, half: Half, goal: Plan, known: Plan, facts: Facts) -> None:
+        found = refusals(half, goal, known, facts, self.node)
         if found:
             raise ConfigurationError(f"{half.name}: " + "\n  ".join(found))
 

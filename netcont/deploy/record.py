@@ -112,7 +112,7 @@ class Records:
         aside = path.with_suffix(".new")
         try:
             self._make()
-            body = json.dumps(_encoded(record), indent=1).encode()
+            body = json.dumps(_encoded(record)).encode()
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(body)

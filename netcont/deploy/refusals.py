@@ -32,14 +32,14 @@ _MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q", 
 _STRICT = "1"
 
 
-def refusals(half: Half, known: Plan, facts: Facts, node: Namespace) -> list[str]:
+def refusals(half: Half, goal: Plan, known: Plan, facts: Facts, node: Namespace) -> list[str]:
     """Everything that speaks against the plan on this host; empty: nothing.
 
-    known: what netcont itself made here for this deployment. Reads only.
+    goal: the half's plan; known: what netcont itself made here for this deployment. Reads only.
     """
-    found = [*_missing_here(half, facts), *_taken(half, known, facts)]
+    found = [*_missing_here(half, facts), *_taken(goal, known, facts)]
     if not found:
-        found = [*_ways(half, facts, node), *_forwarding(half, node), *_bridges(half, facts)]
+        found = [*_ways(half, goal, facts, node), *_forwarding(half, node), *_bridges(half, facts)]
     return list(dict.fromkeys(found))
 
 
@@ -128,10 +128,10 @@ def _no_link(what: str, link: str | None, facts: Facts) -> Iterator[str]:
         yield f"{what}: this host has no link {link!r}: `ip link` shows what it has"
 
 
-def _taken(half: Half, known: Plan, facts: Facts) -> Iterator[str]:
+def _taken(goal: Plan, known: Plan, facts: Facts) -> Iterator[str]:
     ours = set(known)
     names = {each.name for each in known if isinstance(each, changes.AddLink)}
-    for change in half.plan():
+    for change in goal:
         if change in ours or getattr(change, "name", None) in names:
             continue
         found = occupied(change, facts)
@@ -149,9 +149,9 @@ def _remotes(half: Half, one: Tunnel | Extension) -> tuple[str, ...]:
     return (far, *(each for each in one.head_end if each != own))
 
 
-def _ways(half: Half, facts: Facts, node: Namespace) -> Iterator[str]:
+def _ways(half: Half, goal: Plan, facts: Facts, node: Namespace) -> Iterator[str]:
     """The remote end is reached, not through the tunnel, and the path is wide enough."""
-    own = {change.name for change in half.plan() if isinstance(change, changes.AddLink)}
+    own = {change.name for change in goal if isinstance(change, changes.AddLink)}
     by_index = {link.index: link for link in facts.links.values()}
     asked: dict[str, Any] = {}
     every: list[Tunnel | Extension] = [*half.deployment.tunnel, *half.deployment.extension]
