@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +28,7 @@ pytestmark = [pytest.mark.network, pytest.mark.usefixtures("lab")]
 
 GUEST, GUEST_MAC = "2001:db8::77", "02:00:00:00:00:77"
 OLD_MAC = "02:00:00:00:00:66"
+PR_CAPBSET_DROP, CAP_NET_RAW = 24, 13
 FIELDS = (
     "frame.time_epoch",
     "eth.src",
@@ -166,3 +171,28 @@ def test_what_cannot_be_announced_is_refused_with_a_remedy(
     err = capsys.readouterr().err
     assert said in err
     assert "remedy: " in err
+
+
+def test_without_the_privilege_it_is_refused_with_the_remedy() -> None:
+    libc = ctypes.CDLL(None)
+    done = subprocess.run(
+        [sys.executable, "-m", "netcont.cli.main", "announce", "10.9.0.77", "--dev", "lo"],
+        preexec_fn=lambda: libc.prctl(PR_CAPBSET_DROP, CAP_NET_RAW),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert "needs the privilege CAP_NET_RAW" in done.stderr
+    assert "remedy: run the command as root" in done.stderr
+
+
+def test_a_link_that_goes_away_meanwhile_is_told(
+    stand: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sh(stand.own, "ip link add g0 type veth peer name g1; ip link set g0 up; ip link set g1 up")
+    thread = threading.Thread(target=lambda: (time.sleep(0.3), sh(stand.own, "ip link del g0")))
+    thread.start()
+    assert announce(stand, "10.9.0.77", "--dev", "g0") == 0
+    thread.join()
+    assert "note: g0 went away after that" in capsys.readouterr().err
