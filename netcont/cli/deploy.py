@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,6 @@ from netcont.model.plan import Plan
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-_WAIT_FOR = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _DRIFT = 1
 
 
@@ -72,16 +70,6 @@ def _switch_option(command: Command) -> Command:
 
 
 _file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C and a lost session wait until the kernel is in one state or the other."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAIT_FOR)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -187,7 +175,7 @@ def up(
     What is missing is put back. If the kernel refuses, all is undone.
     """
     half = _half(file, side)
-    with _engine(state_dir, wait_s) as engine, _undisturbed():
+    with _engine(state_dir, wait_s) as engine:
         changed = engine.up(
             half,
             str(file.absolute()),
@@ -207,7 +195,7 @@ def up(
 def down(name: str, state_dir: Path | None, wait_s: float) -> None:
     """Take off this host what `up` made, from its record: FILE may have changed, or be gone."""
     name = deployment_name(name)
-    with _engine(state_dir, wait_s) as engine, _undisturbed():
+    with _engine(state_dir, wait_s) as engine:
         changed = engine.down(name)
     click.echo(f"{name}: {'down' if changed else 'was not up'}")
 
@@ -218,7 +206,7 @@ def down(name: str, state_dir: Path | None, wait_s: float) -> None:
 @_wait_option
 def recover(name: str | None, state_dir: Path | None, wait_s: float) -> None:
     """Complete or take back what an interrupted netcont left half done."""
-    with _engine(state_dir, wait_s) as engine, _undisturbed():
+    with _engine(state_dir, wait_s) as engine:
         said = engine.recover(None if name is None else deployment_name(name))
     for line in said or ["nothing was interrupted"]:
         click.echo(line)
@@ -231,7 +219,7 @@ def recover(name: str | None, state_dir: Path | None, wait_s: float) -> None:
 def confirm(name: str, state_dir: Path | None, wait_s: float) -> None:
     """Keep what `up --confirm-within` changed."""
     name = deployment_name(name)
-    with _engine(state_dir, wait_s) as engine, _undisturbed():
+    with _engine(state_dir, wait_s) as engine:
         engine.confirm(name)
     click.echo(f"{name}: stays")
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.half import ALIAS, Half
 from netcont.deploy.here import may_change, origin
-from netcont.deploy.lock import WAIT_S, locked
+from netcont.deploy.lock import WAIT_S, locked, undisturbed
 from netcont.deploy.record import Confirmation, Record, Records, merged
 from netcont.deploy.refusals import missing_kinds, refusals
 from netcont.deploy.standing import Standing, hangs_on_own, state
@@ -155,12 +155,14 @@ class Engine:
 
     # ---- what all of them do
 
-    def _working(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _working(self) -> Iterator[None]:
         if not may_change():
             raise PrerequisiteError(
                 "changing links and routes needs CAP_NET_ADMIN", remedy="run as root"
             )
-        return locked(self._lock, self.wait_s)
+        with locked(self._lock, self.wait_s), undisturbed():
+            yield
 
     def _kernel(self, name: str) -> Kernel:
         return Kernel(self.node, f"{ALIAS} {name}", self.step, self.chunk)

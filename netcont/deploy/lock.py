@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from netcont.errors import PrerequisiteError
 
 WAIT_S = 30.0
 _EACH_S = 0.05
+_WAIT_FOR = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -44,6 +46,16 @@ def locked(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and a lost session wait until the kernel is in one state or the other."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAIT_FOR)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _taken(descriptor: int) -> bool:

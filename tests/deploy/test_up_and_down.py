@@ -332,3 +332,19 @@ def test_the_watch_is_not_needed_if_someone_looks_later(host: Gateway) -> None:
 
     right(host.run(inside))
     assert difference(before, host.snapshot()) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_waits_until_the_kernel_is_in_one_state(host: Gateway, signum: int) -> None:
+    half = Half(deployment(ROUTED), SideName.A, "web")
+
+    def inside() -> int:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with Here() as node:
+            step = iter([os.getpid()])
+            hook = lambda: [os.kill(pid, signum) for pid in step]  # noqa: E731
+            Engine(node, host.state, step=hook).up(half, "web.toml")  # type: ignore[arg-type]
+        return 0
+
+    assert host.run(inside).status == -signum
+    assert "web: side a, up" in right(host.cli("status"))
