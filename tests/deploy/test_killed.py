@@ -134,6 +134,28 @@ def test_down_killed_anywhere_is_completed_or_never_began(host: Gateway, case: s
     assert at > 4
 
 
+def test_an_update_killed_anywhere_is_taken_back_or_stands(host: Gateway) -> None:
+    one = Half(deployment(ROUTED), SideName.A, "web")
+    text = ROUTED.replace("10.3.", "10.4.").replace("vni = 101", "vni = 102")
+    other = Half(deployment(text), SideName.A, "web")
+    act(host, other, "up")
+    after = host.snapshot()
+    act(host, one, "up")
+    before = host.snapshot()
+    at = 0
+    while True:
+        at += 1
+        killed = act(host, other, "up", at) != 0
+        act(host, one, "recover")
+        found = host.snapshot()
+        assert apart(found, before, after) == [], at
+        if not killed:
+            break
+        act(host, one, "up")
+    assert difference(after, found) == []
+    assert at > 10
+
+
 def test_the_next_up_completes_and_the_next_down_takes_back_what_was_killed(host: Gateway) -> None:
     half = placed(host, "guest away")
     before = host.snapshot()

@@ -16,7 +16,7 @@ from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.errors import KernelError
 from netcont.model.deployment import SideName
-from netcont.model.plan import AddRoute
+from netcont.model.plan import AddRoute, Plan
 
 from .bench import AT_B, Ended, Gateway, difference, needs_root
 from .files import ROUTED, SEGMENT, TUNNEL, deployment
@@ -190,24 +190,37 @@ def test_the_second_of_two_at_once_waits_or_is_refused(host: Gateway, segment: s
     right(host.cli("up", segment, "--side", "a", "--wait", "0"))
 
 
-def test_if_the_kernel_refuses_in_the_middle_all_is_undone(host: Gateway) -> None:
-    """A route by a way that is not there passes every check, and the kernel's only at the end."""
-    before = host.snapshot()
+class Refused(Half):
+    """Its last route, by a way that is not there, passes every check but the kernel's own."""
 
-    class Refused(Half):
-        def plan(self):  # type: ignore[no-untyped-def]
-            plan = super().plan()
-            return type(plan)((*plan, AddRoute("host", "10.9.0.0/16", via="10.250.0.1")))
+    def plan(self) -> Plan:
+        return super().plan() + Plan((AddRoute("host", "10.9.0.0/16", via="10.250.0.1"),))
 
+
+def refused_by_the_kernel(host: Gateway, text: str) -> None:
     def inside() -> int:
-        half = Refused(deployment(ROUTED), SideName.A, "web")
+        half = Refused(deployment(text), SideName.A, "web")
         with Here() as node, pytest.raises(KernelError, match=r"10\.9\.0\.0/16"):
             Engine(node, host.state).up(half, "web.toml")
         return 0
 
     right(host.run(inside))
+
+
+def test_if_the_kernel_refuses_in_the_middle_all_is_undone(host: Gateway) -> None:
+    before = host.snapshot()
+    refused_by_the_kernel(host, ROUTED)
     assert difference(before, host.snapshot()) == []
     assert "nothing is deployed" in right(host.cli("status"))
+
+
+def test_if_the_kernel_refuses_an_update_what_stood_stands(host: Gateway, tmp_path: Path) -> None:
+    file = written(tmp_path, ROUTED)
+    right(host.cli("up", file, "--side", "a"))
+    after = host.snapshot()
+    refused_by_the_kernel(host, ROUTED.replace("10.3.", "10.4.").replace("vni = 101", "vni = 102"))
+    assert difference(after, host.snapshot()) == []
+    assert "was up already" in right(host.cli("up", file, "--side", "a"))
 
 
 def test_nothing_is_changed_if_the_record_cannot_be_written(host: Gateway, segment: str) -> None:
