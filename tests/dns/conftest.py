@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,12 @@ from dns_servers import (
     LOOPBACK,
     PRIMARY,
     SECONDARY,
-    NameServer,
+    Site,
     bind,
     configure,
     free_port,
     running,
 )
-
-
-@dataclass(frozen=True)
-class Site:
-    """A primary and its secondary, the port of the addresses that their zones name, a key file."""
-
-    primary: NameServer
-    secondary: NameServer
-    port: int
-    key_file: Path
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ NAME = "www.example.org."
 OLD_4, OLD_6 = "192.0.2.10", "2001:db8:a::10"
 NEW_4, NEW_6 = "198.51.100.10", "2001:db8:b::10"
 REVERSE = ("2.0.192.in-addr.arpa", "100.51.198.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa")
-QUICK = Patience(answer_s=0.5, tries=3, agreement_s=10.0, poll_s=0.05)
+QUICK = Patience(answer_s=1.0, tries=3, agreement_s=10.0, poll_s=0.05)
 _STARTS_WITHIN_S = 20.0
 
 _HEAD = """$TTL 300
@@ -167,6 +167,16 @@ class NameServer:
         lines = [line.split() for line in self.dig(zone, "AXFR", "+noall", "+answer")]
         assert lines, f"no transfer of {zone}"
         return sorted((w[1], w[3], " ".join(w[4:])) for w in lines if w[0] == name)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A primary and its secondary, the port of the addresses that their zones name, a key file."""
+
+    primary: NameServer
+    secondary: NameServer
+    port: int
+    key_file: Path
 
 
 _BIND = """

@@ -16,7 +16,6 @@ import dns.message
 import dns.name
 import dns.rcode
 import pytest
-from conftest import Site
 from dns_go_between import Forward, Treatment, relay
 from dns_servers import (
     BETWEEN,
@@ -28,6 +27,7 @@ from dns_servers import (
     OLD_6,
     QUICK,
     ZONE,
+    Site,
     access,
     run,
 )

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Site
 from dns_go_between import Forward, relay
 from dns_servers import (
     BETWEEN,
@@ -26,6 +25,7 @@ from dns_servers import (
     REVERSE,
     SECONDARY,
     ZONE,
+    Site,
     access,
     configure,
     run,

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Site
-from dns_servers import NAME, NEW_4, OLD_4, OLD_6, PRIMARY, ZONE
+from dns_servers import NAME, NEW_4, OLD_4, OLD_6, PRIMARY, ZONE, Site
 
 from netcont.cli.main import main
 from netcont.dns.memo import Memo, Memory, Unfinished, state_dir
