@@ -90,6 +90,19 @@ def test_a_bridge_that_is_not_netconts_keeps_its_address_and_mtu(
     assert host.sh("ip -o link show br0 | grep -o 'mtu [0-9]*\\|ether [0-9a-f:]*'") == was
 
 
+@pytest.mark.parametrize("text", [ROUTED, SEGMENT], ids=["routed", "segment"])
+def test_the_printed_lines_typed_by_hand_do_the_same(
+    host: Gateway, tmp_path: Path, text: str
+) -> None:
+    file = written(tmp_path, text)
+    right(host.cli("up", file, "--side", "a"))
+    applied = host.snapshot()
+    right(host.cli("down", file))
+    lines = host.cli("plan", file, "--side", "a").said.splitlines()
+    host.sh("\n".join(line[2:] for line in lines if line.startswith("+ ")))
+    assert difference(applied, host.snapshot()) == []
+
+
 FOREIGN = {
     "the name": ("ip link add nc-vx100 type bridge", "name nc-vx100 is taken by a foreign bridge"),
     "the VNI": (

@@ -32,6 +32,7 @@ from netcont.model.plan import (
     DelRoute,
     DelRule,
     Plan,
+    SetAlias,
     SetBridgePort,
     SetMaster,
     SetNetem,
@@ -65,7 +66,11 @@ CASES = {
     "bridge with an mtu": Case(AddBridge("own", "t0", mtu_bytes=1400)),
     "hub": Case(AddBridge("own", "t0", learning=False)),
     "vlan": Case(AddVlan("own", "t0", "a0", 100)),
+    "tunnel with the inner ttl and tos": Case(
+        AddTunnel("own", "t0", "gre", OWN, OTHER, ttl=0, tos=1, pmtudisc=False)
+    ),
     "vxlan": Case(VTEP),
+    "vxlan with a mac": Case(AddVxlan("own", "t0", 100, OWN, 4789, 1500, mac=MAC)),
     "link up": Case(SetUp("own", "p1")),
     "link down": Case(SetUp("own", "p0", up=False)),
     "link up that is up": Case(SetUp("own", "p0")),
@@ -112,6 +117,7 @@ CASES = {
 
 ONE_WAY = {
     "no link": Case(DelLink("own", "p1")),
+    "alias": Case(SetAlias("own", "p1", "netcont web")),
     "arp suppression": Case(
         SetBridgePort("own", "t0", neigh_suppress=True), (VTEP, SetMaster("own", "t0", "br0"))
     ),
@@ -143,7 +149,7 @@ def test_no_kind_of_change_is_forgotten_here() -> None:
         if isinstance(kind, type) and issubclass(kind, Change)
     }
     abstract = {Change, changes.AddLink}
-    elsewhere = {changes.Announce, changes.UpdateRecord}
+    elsewhere = {changes.Announce, changes.UpdateRecord, changes.Register, changes.Leave}
     tried = {type(case.change) for case in (*CASES.values(), *ONE_WAY.values())}
     assert kinds - abstract - elsewhere == tried
 
