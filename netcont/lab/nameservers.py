@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from netcont.kernel.namespace import Namespace, die_with_parent
 from netcont.model.layout import NameService
 
 _START_LIMIT_S = 60.0
+_RUNNING = b" running\n"  # newer ones say early what they are running on
+_FIRST_WITHOUT_LOCK = (9, 20)
 _COMMON = """
 options {{
     directory "{directory}";
@@ -26,7 +29,7 @@ options {{
     listen-on-v6 {{ none; }};
     pid-file none;
     session-keyfile none;
-    lock-file none;
+    {no_lock}
     notify no;
     dnssec-validation no;
     empty-zones-enable no;
@@ -70,10 +73,11 @@ def nameservers(
     program = shutil.which("named")
     if program is None:
         raise PrerequisiteError("no named", remedy="scripts/setup unpacks bind9 for the lab")
+    no_lock = "lock-file none;" if _has_lock_file(program) else ""
     with contextlib.ExitStack() as stack:
         for node, text in (
-            (names.server_node, _authoritative(names, guest_address, directory)),
-            (names.resolver_node, _resolver(names, directory)),
+            (names.server_node, _authoritative(names, directory, no_lock)),
+            (names.resolver_node, _resolver(names, directory, no_lock)),
         ):
             home = directory / node
             home.mkdir(parents=True)
@@ -88,10 +92,17 @@ def nameservers(
         yield
 
 
-def _authoritative(names: NameService, address: str, directory: Path) -> str:
+def _has_lock_file(program: str) -> bool:
+    """Whether this named has a lock file, and an option to have none; newer ones have neither."""
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"BIND (\d+)\.(\d+)", said)
+    return version is not None and (int(version[1]), int(version[2])) < _FIRST_WITHOUT_LOCK
+
+
+def _authoritative(names: NameService, directory: Path, no_lock: str) -> str:
     home = directory / names.server_node
     return _COMMON.format(
-        directory=home, address=names.server, recursion="no"
+        directory=home, address=names.server, recursion="no", no_lock=no_lock
     ) + _AUTHORITATIVE.format(
         key=names.key.name,
         algorithm=names.key.algorithm,
@@ -101,10 +112,10 @@ def _authoritative(names: NameService, address: str, directory: Path) -> str:
     )
 
 
-def _resolver(names: NameService, directory: Path) -> str:
+def _resolver(names: NameService, directory: Path, no_lock: str) -> str:
     home = directory / names.resolver_node
     return _COMMON.format(
-        directory=home, address=names.resolver, recursion="yes"
+        directory=home, address=names.resolver, recursion="yes", no_lock=no_lock
     ) + _RESOLVER.format(zone=names.zone, server=names.server)
 
 
@@ -129,7 +140,7 @@ def _named(program: str, home: Path, enter: Callable[[], None], node: str) -> It
         try:
             lines = _until_running(server)
             log.write_bytes(lines)
-            if b" running" not in lines:
+            if _RUNNING not in lines:
                 raise LabError(
                     f"named on {node} did not start: {lines.decode(errors='replace')[-400:]}"
                 )
@@ -146,7 +157,7 @@ def _until_running(server: subprocess.Popen[bytes]) -> bytes:
     said = b""
     with selectors.DefaultSelector() as selector:
         selector.register(server.stderr, selectors.EVENT_READ)
-        while b" running" not in said and selector.select(_START_LIMIT_S):
+        while _RUNNING not in said and selector.select(_START_LIMIT_S):
             chunk = os.read(server.stderr.fileno(), 65536)
             if not chunk:
                 break
