@@ -143,6 +143,15 @@ def test_a_talkative_guest_meets_the_limit(files: LabFiles, out: Path) -> None:
     assert not is_running(guest.name)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT means KeyboardInterrupt, also where the suite runs in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_two_at_once_and_an_interrupt_of_one(files: LabFiles, out: Path) -> None:
     other_out = out / "other"
     first = vm(["sh", "-c", "echo first; sleep 1000000000"], files, out)
