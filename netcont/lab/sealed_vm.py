@@ -32,6 +32,11 @@ SEALED_JOB = Path("/netcont/job/job.pickle")
 """Where the job is in every sealed lab: the same path, so that nothing depends on the host's."""
 
 
+def guest_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the command's environment becomes in a sealed lab."""
+    return {**environment, SEALED: "1", "HOME": "/root", "NETCONT_LAB": "vm"}
+
+
 class SealedVm:
     """A lab VM that sees nothing of the host; a context manager that always stops what it started.
 
@@ -58,7 +63,7 @@ class SealedVm:
         self._sealed = sealed
         self._settings = settings
         self._output_dir = output_dir
-        self._environment = {**environment, SEALED: "1", "HOME": "/root", "NETCONT_LAB": "vm"}
+        self._environment = guest_environment(environment)
         self._command = tuple(command)
         self._inputs = dict(inputs)
         self._resources = ExitStack()

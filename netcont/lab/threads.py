@@ -14,6 +14,8 @@ from netcont.errors import LabError
 
 INTERRUPTED = "interrupted"
 _STOP_LIMIT_S = 2.0
+_LOOK_S = 0.02
+_GRACE_S = 0.2
 
 
 class Lab(Protocol):
@@ -68,9 +70,10 @@ def wait_for(threads: Sequence[Worker], labs: Labs) -> None:
     except BaseException:
         labs.stop()
         deadline_s = time.monotonic() + _STOP_LIMIT_S
+        while labs.busy and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
         for thread in threads:
-            if thread.ident is not None:
-                thread.ended.wait(max(0.0, deadline_s - time.monotonic()))
+            thread.ended.wait(_GRACE_S)
         raise
 
 
@@ -95,6 +98,12 @@ class Labs:
             finally:
                 with self._lock:
                     self._running.remove(lab)
+
+    @property
+    def busy(self) -> bool:
+        """Whether one of them still runs."""
+        with self._lock:
+            return bool(self._running)
 
     def stop(self) -> None:
         """Returns at once; whoever reads a lab's lines sees them end."""

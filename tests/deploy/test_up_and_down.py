@@ -311,6 +311,7 @@ def test_what_is_not_confirmed_is_reverted_although_the_session_is_lost(
         from netcont.cli.main import main
 
         os.setsid()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
         status = main(["up", segment, "--side", "a", "--confirm-within", "2"])
         os.killpg(0, signal.SIGHUP if status == 0 else signal.SIGKILL)
         return status
@@ -365,7 +366,7 @@ def test_a_signal_waits_until_the_kernel_is_in_one_state(host: Gateway, signum: 
     half = Half(deployment(ROUTED), SideName.A, "web")
 
     def inside() -> int:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signum, signal.SIG_DFL)
         with Here() as node:
             step = iter([os.getpid()])
             hook = lambda: [os.kill(pid, signum) for pid in step]  # noqa: E731

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from netcont.lab.cache import find_lab_files, find_program, lab_environment
-from netcont.lab.comparison import run_comparison
+from netcont.lab.comparison import run_comparison, worker_environment
 from netcont.lab.places import choose
 from netcont.lab.qemu import VmSettings
+from netcont.lab.sealed import sealed_archive
+from netcont.lab.sealed_vm import guest_environment
 from netcont.lab.vm import Vm
 from netcont.scenarios import load_scenario
 
@@ -127,6 +129,15 @@ def test_a_guest_that_panics_is_told(tmp_path: Path) -> None:
     assert "Kernel panic" in console.read_text(errors="replace")
 
 
+@pytest.fixture(scope="module")
+def packed() -> None:
+    """The sealed lab's archive is there: packing it, once for each version, takes seconds."""
+    files = find_lab_files()
+    environment = worker_environment(lab_environment(files))
+    sealed_archive(files.root.parent, guest_environment(environment))
+
+
+@pytest.mark.usefixtures("packed")
 @pytest.mark.parametrize("wait_s", [1.0, 6.0])
 def test_an_interruption_ends_everything_within_three_seconds(
     tmp_path: Path, wait_s: float
