@@ -1,0 +1,76 @@
+"""Effects as values: what is to be changed on which node, how it is undone, and which command
+line says the same. Nothing here acts; ``netcont.kernel`` does.
+
+A change's ``undo()`` is the change that takes it back (None: there is nothing to take back).
+``commands()`` gives the equal ``ip``, ``bridge``, ``tc``, ``sysctl`` or ``nsupdate`` lines for a
+reader; netcont itself never runs them.
+"""
+
+from netcont.model.plan.addresses import AddAddress, DelAddress
+from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.plan.links import (
+    TOS_OF_INNER,
+    AddBridge,
+    AddLink,
+    AddTunnel,
+    AddVlan,
+    AddVxlan,
+    DelLink,
+)
+from netcont.model.plan.neighbours import AddFdb, AddNeighbour, DelFdb, DelNeighbour
+from netcont.model.plan.plan import Plan
+from netcont.model.plan.routing import (
+    MAIN_TABLE,
+    ROUTE_PROTOCOL,
+    AddRoute,
+    AddRule,
+    DelRoute,
+    DelRule,
+    default_route,
+)
+from netcont.model.plan.services import Announce, Leave, Register, TsigKey, UpdateRecord
+from netcont.model.plan.settings import (
+    SetAlias,
+    SetBridgePort,
+    SetMaster,
+    SetNetem,
+    SetSysctl,
+    SetUp,
+)
+
+__all__ = [
+    "MAIN_TABLE",
+    "ROUTE_PROTOCOL",
+    "TOS_OF_INNER",
+    "AddAddress",
+    "AddBridge",
+    "AddFdb",
+    "AddLink",
+    "AddNeighbour",
+    "AddRoute",
+    "AddRule",
+    "AddTunnel",
+    "AddVlan",
+    "AddVxlan",
+    "Announce",
+    "Change",
+    "DelAddress",
+    "DelFdb",
+    "DelLink",
+    "DelNeighbour",
+    "DelRoute",
+    "DelRule",
+    "Leave",
+    "Plan",
+    "Register",
+    "SetAlias",
+    "SetBridgePort",
+    "SetMaster",
+    "SetNetem",
+    "SetSysctl",
+    "SetUp",
+    "TsigKey",
+    "UpdateRecord",
+    "default_route",
+    "is_ipv6",
+]

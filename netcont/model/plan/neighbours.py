@@ -1,0 +1,82 @@
+"""Who is where on a link: neighbours, proxies for them, and what lies behind a VTEP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netcont.model.plan.change import Change, ip
+
+
+@dataclass(frozen=True)
+class AddNeighbour(Change):
+    """A permanent neighbour entry, or (mac None) an address that the node answers ARP for.
+
+    For an IPv6 address without mac it answers Neighbour Solicitations (RFC 4389 §4.1), if the
+    setting net.ipv6.conf.LINK.proxy_ndp is 1 and it forwards; router: saying that it is a router's,
+    without which a host forgets what it learned of that router (RFC 4861 §7.2.5).
+    """
+
+    link: str
+    address: str
+    mac: str | None = None
+    router: bool = False
+
+    def undo(self) -> Change:
+        return DelNeighbour(self.node, self.link, self.address, self.mac, self.router)
+
+    def commands(self) -> tuple[str, ...]:
+        word = ip(self.address)
+        router = " router" if self.router else ""
+        if self.mac is None:
+            return (f"{word} neigh add proxy {self.address} dev {self.link}{router}",)
+        return (
+            f"{word} neigh replace {self.address} lladdr {self.mac} dev {self.link}"
+            f" nud permanent{router}",
+        )
+
+
+@dataclass(frozen=True)
+class DelNeighbour(Change):
+    """Removes what AddNeighbour with the same fields added."""
+
+    link: str
+    address: str
+    mac: str | None = None
+    router: bool = False
+
+    def undo(self) -> Change:
+        return AddNeighbour(self.node, self.link, self.address, self.mac, self.router)
+
+    def commands(self) -> tuple[str, ...]:
+        proxy = "proxy " if self.mac is None else ""
+        return (f"{ip(self.address)} neigh del {proxy}{self.address} dev {self.link}",)
+
+
+@dataclass(frozen=True)
+class AddFdb(Change):
+    """Where a VTEP sends frames for mac; the zero mac stands for all others (head-end list)."""
+
+    link: str
+    mac: str
+    remote: str
+
+    def undo(self) -> Change:
+        return DelFdb(self.node, self.link, self.mac, self.remote)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"bridge fdb append {self.mac} dev {self.link} dst {self.remote}",)
+
+
+@dataclass(frozen=True)
+class DelFdb(Change):
+    """Removes what AddFdb with the same fields added."""
+
+    link: str
+    mac: str
+    remote: str
+
+    def undo(self) -> Change:
+        return AddFdb(self.node, self.link, self.mac, self.remote)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"bridge fdb del {self.mac} dev {self.link} dst {self.remote}",)

@@ -1,0 +1,105 @@
+"""How links are: up, ports of bridges, named; their queues, and the kernel's other settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netcont.model.plan.change import Change
+
+
+@dataclass(frozen=True)
+class SetAlias(Change):
+    """Says on a link, for `ip link` to show, whose it is."""
+
+    link: str
+    alias: str
+
+    def commands(self) -> tuple[str, ...]:
+        return (f'ip link set {self.link} alias "{self.alias}"',)
+
+
+@dataclass(frozen=True)
+class SetUp(Change):
+    """A link's administrative state; was is read from the kernel when the change is applied."""
+
+    link: str
+    up: bool = True
+    was: bool | None = None
+
+    def undo(self) -> Change | None:
+        return None if self.was is None else SetUp(self.node, self.link, self.was)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"ip link set {self.link} {'up' if self.up else 'down'}",)
+
+
+@dataclass(frozen=True)
+class SetMaster(Change):
+    """Makes a link a port of a bridge (master None: of none).
+
+    was is read from the kernel when the change is applied.
+    """
+
+    link: str
+    master: str | None
+    was: str | None = None
+
+    def undo(self) -> Change | None:
+        return SetMaster(self.node, self.link, self.was) if self.master != self.was else None
+
+    def commands(self) -> tuple[str, ...]:
+        target = f"master {self.master}" if self.master else "nomaster"
+        return (f"ip link set {self.link} {target}",)
+
+
+@dataclass(frozen=True)
+class SetBridgePort(Change):
+    """How a bridge treats one port: neigh_suppress answers ARP locally instead of flooding it."""
+
+    link: str
+    neigh_suppress: bool
+
+    def commands(self) -> tuple[str, ...]:
+        state = "on" if self.neigh_suppress else "off"
+        return (f"bridge link set dev {self.link} neigh_suppress {state}",)
+
+
+@dataclass(frozen=True)
+class SetSysctl(Change):
+    """A kernel setting; was is read from the kernel when the change is applied.
+
+    optional: a kernel that has no such setting is left as it is.
+    """
+
+    key: str
+    value: str
+    was: str | None = None
+    optional: bool = False
+
+    def undo(self) -> Change | None:
+        return None if self.was is None else SetSysctl(self.node, self.key, self.was)
+
+    def commands(self) -> tuple[str, ...]:
+        # sysctl(8): a dot within a link's name is written as a slash.
+        *head, last = self.key.split(".")
+        key = ".".join([*head[:3], "/".join(head[3:]), last]) if len(head) > 4 else self.key
+        return (f"sysctl -w {key}={self.value}",)
+
+
+@dataclass(frozen=True)
+class SetNetem(Change):
+    """A link's egress: one-way delay, rate, and loss (0..1), queue sized in packets."""
+
+    link: str
+    delay_s: float
+    rate_bps: float | None
+    loss: float
+    limit_packets: int
+
+    def commands(self) -> tuple[str, ...]:
+        rate = f" rate {self.rate_bps:.0f}bit" if self.rate_bps else ""
+        loss = f" loss {self.loss:.4%}" if self.loss else ""
+        return (
+            f"tc qdisc replace dev {self.link} root handle 1: netem limit {self.limit_packets}"
+            f" delay {self.delay_s * 1e6:.0f}us{rate}{loss}",
+        )
