@@ -22,7 +22,6 @@ from netcont.agent.foreign import ForeignDaemon
 from netcont.agent.home import HomeDaemon
 from netcont.agent.node import NodeDaemon
 from netcont.agent.notify import notify
-from netcont.agent.origin import kernel_origin
 from netcont.agent.reporter import Reporter
 from netcont.agent.role import Out, Role
 from netcont.agent.settings import ForeignSettings, HomeSettings, NodeSettings, Settings
@@ -30,6 +29,7 @@ from netcont.agent.store import Store
 from netcont.agent.wires import Wires
 from netcont.errors import ConfigurationError, NetcontError
 from netcont.kernel.namespace import Namespace
+from netcont.kernel.origin import kernel_origin
 from netcont.mobileip.events import (
     Denied,
     Deregistered,

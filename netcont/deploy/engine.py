@@ -18,7 +18,7 @@ from pathlib import Path
 
 from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.half import ALIAS, Half
-from netcont.deploy.here import may_change, origin
+from netcont.deploy.here import may_change
 from netcont.deploy.lock import WAIT_S, locked, undisturbed
 from netcont.deploy.record import Confirmation, Record, Records, merged
 from netcont.deploy.refusals import missing_kinds, refusals
@@ -28,6 +28,7 @@ from netcont.kernel.bulk import CHUNK
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace
+from netcont.kernel.origin import kernel_origin
 from netcont.model import plan as changes
 from netcont.model.plan import Announce, Plan
 
@@ -58,7 +59,7 @@ class Engine:
     announcing_s: float = ANNOUNCING_S
 
     def __post_init__(self) -> None:
-        here = origin()
+        here = kernel_origin()
         self.records = Records(self.state_dir or STATE, here)
         self._lock = (self.state_dir or RUN) / f"deploy-{here}.lock"
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from netcont.deploy.here import boot_of
 from netcont.errors import PrerequisiteError
+from netcont.kernel.origin import boot_of
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
 
@@ -76,7 +76,7 @@ def merged(one: Plan, other: Plan) -> Plan:
 class Records:
     """The records of one network namespace in one boot.
 
-    directory: for all of them; origin: see netcont.deploy.here. Those of earlier boots are
+    directory: for all of them; origin: see netcont.kernel.origin. Those of earlier boots are
     forgotten: the kernel state that they speak of is gone.
     """
 
