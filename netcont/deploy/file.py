@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from netcont.deploy.address import canonical
 from netcont.deploy.problems import DeploymentError, Problem, nearest
 from netcont.deploy.rules import broken_rules
 from netcont.errors import ConfigurationError
@@ -57,8 +58,7 @@ def check(raw: Mapping[str, Any], label: str) -> Deployment:
         deployment = _adapter().validate_json(text, strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=True)
-        single = frozenset(key for key in _LISTS if isinstance(raw.get(key), Mapping))
-        problems = [_problem(each, single) for each in details]
+        problems = [_problem(each, raw) for each in details]
         raise DeploymentError(label, problems) from None
     problems = broken_rules(deployment)
     if problems:
@@ -69,10 +69,10 @@ def check(raw: Mapping[str, Any], label: str) -> Deployment:
 def deployment_schema() -> dict[str, Any]:
     """A JSON Schema (2020-12) of deployment files; it does not know what joins two values."""
     schema: dict[str, Any] = _adapter().json_schema()
-    for key in _LISTS:
-        listed = schema["properties"][key]
-        items = listed["items"]
-        schema["properties"][key] = {"anyOf": [items, listed]}
+    for table in (schema, *schema["$defs"].values()):
+        for key, listed in table.get("properties", {}).items():
+            if "items" in listed:
+                table["properties"][key] = {"anyOf": [listed["items"], listed]}
     guest = schema["$defs"]["Guest"]
     for name, word in _SPOKEN.items():
         guest["properties"][word] = guest["properties"].pop(name)
@@ -114,22 +114,47 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _for_model(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Single tables become lists of one; keys get the model's names."""
+    """Single tables and texts become lists of one; keys get the model's names."""
     made = dict(raw)
     for key in _LISTS:
         if isinstance(made.get(key), Mapping):
             made[key] = [made[key]]
-    guests = made.get("guest")
-    if isinstance(guests, list):
-        made["guest"] = [_renamed(each) for each in guests]
+        if isinstance(made.get(key), list):
+            made[key] = [_table(each) for each in made[key]]
+    if isinstance(made.get("side"), Mapping):
+        made["side"] = {name: _table(side) for name, side in made["side"].items()}
     return made
 
 
-def _renamed(guest: Any) -> Any:
-    if not isinstance(guest, Mapping):
-        return guest
-    # The model's own name for it is no key: it is given one that does not exist.
-    return {_WORDS.get(key, f"{key} " if key in _SPOKEN else key): v for key, v in guest.items()}
+def _table(value: Any) -> Any:
+    """A side, a tunnel, an extension or a guest."""
+    if not isinstance(value, Mapping):
+        return value
+    made = {}
+    for key, inner in value.items():
+        if key in _PER_SIDE and isinstance(inner, Mapping):
+            inner = {side: _texts(each) for side, each in inner.items()}
+        elif key in _SEVERAL:
+            inner = _texts(inner)
+        elif key in _SINGLE:
+            inner = _written(inner)
+        # The model's own name for a key is none: it is given one that does not exist.
+        made[_WORDS.get(key, f"{key} " if key in _SPOKEN else key)] = inner
+    return made
+
+
+_PER_SIDE = frozenset({"addresses", "routes"})
+_SEVERAL = frozenset({"prefix", "head_end"})
+_SINGLE = frozenset({"address", "gateway"})
+
+
+def _texts(value: Any) -> Any:
+    return [_written(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def _written(value: Any) -> Any:
+    """IPv6 has many spellings; from here on, the kernel's."""
+    return canonical(value) if isinstance(value, str) else value
 
 
 _WHAT = {
@@ -139,11 +164,10 @@ _WHAT = {
 }
 
 
-def _problem(detail: Any, single: frozenset[str]) -> Problem:
+def _problem(detail: Any, raw: Mapping[str, Any]) -> Problem:
     """What pydantic found, in the words of this program."""
     location = list(detail["loc"])
-    way = [_SPOKEN.get(str(part), str(part).strip()) for part in location]
-    key = ".".join(p for i, p in enumerate(way) if not (i == 1 and way[0] in single))
+    key = ".".join(_in_file(location, raw))
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "unexpected_keyword_argument":
         return Problem(key, "unknown key", _which_key(location))
@@ -159,6 +183,19 @@ def _problem(detail: Any, single: frozenset[str]) -> Problem:
     return Problem(
         key, what, f"it should be {expected}" if kind != "string_too_short" else "fill it"
     )
+
+
+def _in_file(location: Sequence[str | int], raw: Any) -> Iterator[str]:
+    """The keys as they are written, without numbers where the file has no list."""
+    for part in location:
+        if isinstance(part, int) and not isinstance(raw, list):
+            continue
+        word = _SPOKEN.get(str(part), str(part).strip())
+        yield word
+        if isinstance(part, int):
+            raw = raw[part]
+        else:
+            raw = raw.get(word) if isinstance(raw, Mapping) else None
 
 
 def _shown(value: object) -> str:

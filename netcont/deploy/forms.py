@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
+from collections.abc import Callable, Iterator, Sequence
 
+from netcont.deploy.address import NAMES, parsed, prefix_of
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import (
     NAME_BYTES,
@@ -15,6 +15,7 @@ from netcont.model.deployment import (
     Guest,
     SideName,
     Tunnel,
+    family_of,
 )
 
 
@@ -28,7 +29,7 @@ def wrong_forms(deployment: Deployment) -> Iterator[Problem]:
     for name in SideName:
         end, place = deployment.at(name), f"side.{name.value}"
         yield from _address(f"{place}.address", end.address)
-        yield from _optional(f"{place}.prefix", end.prefix, _prefix)
+        yield from _each(f"{place}.prefix", end.prefix, _prefix)
         yield from _optional(f"{place}.link", end.link, _link)
     for index, tunnel in enumerate(deployment.tunnel):
         key = key_of(deployment, "tunnel", index)
@@ -41,8 +42,7 @@ def wrong_forms(deployment: Deployment) -> Iterator[Problem]:
         for word, per_side in (("bridge", extension.bridge), ("parent", extension.parent)):
             for side in SideName:
                 yield from _optional(f"{key}.{word}.{side.value}", per_side.at(side), _link)
-        for number, head in enumerate(extension.head_end):
-            yield from _address(f"{key}.head_end.{number}", head)
+        yield from _each(f"{key}.head_end", extension.head_end, _address)
     for index, guest in enumerate(deployment.guest):
         yield from _guest_forms(key_of(deployment, "guest", index), guest)
 
@@ -58,9 +58,21 @@ def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
 
 def _inner_forms(key: str, one: Tunnel | Extension) -> Iterator[Problem]:
     for side in SideName:
-        yield from _optional(f"{key}.addresses.{side.value}", one.addresses.at(side), _interface)
-        for number, prefix in enumerate(one.routes.at(side)):
-            yield from _prefix(f"{key}.routes.{side.value}.{number}", prefix)
+        yield from _each(f"{key}.addresses.{side.value}", one.addresses.at(side), _interface)
+        yield from _each(f"{key}.routes.{side.value}", one.routes.at(side), _prefix)
+
+
+def listed(key: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each text of a list with its key as it is written: without a number if it is the only one."""
+    for number, text in enumerate(texts):
+        yield (key if len(texts) == 1 else f"{key}.{number}"), text
+
+
+def _each(
+    key: str, values: Sequence[str], check: Callable[[str, str], Iterator[Problem]]
+) -> Iterator[Problem]:
+    for place, value in listed(key, values):
+        yield from check(place, value)
 
 
 def _optional(
@@ -71,65 +83,64 @@ def _optional(
 
 
 def _address(key: str, value: str) -> Iterator[Problem]:
-    try:
-        address = IPv4Address(value)
-    except ValueError:
+    address = parsed(value)
+    if address is None or "/" in value:
         yield _no_address(key, value, "10.0.0.1")
         return
-    if address.is_multicast or address.is_unspecified or address.is_loopback:
-        yield Problem(key, f"{value} is no address of a host on a network", "write a unicast one")
-    elif address == IPv4Address("255.255.255.255"):
-        yield Problem(key, f"{value} is everybody's address", "write a unicast one")
+    for place, what in _NO_HOSTS:
+        if place.holds(address):
+            yield Problem(key, f"{value} is {what}", "write a unicast one of a host")
+
+
+_NO_HOSTS = tuple(
+    (prefix_of(text), what)
+    for text, what in (
+        ("0.0.0.0/32", "no address of a host on a network"),
+        ("127.0.0.0/8", "no address of a host on a network"),
+        ("224.0.0.0/4", "a multicast address"),
+        ("255.255.255.255/32", "everybody's address"),
+        ("::/96", "no address of a host on a network"),
+        ("::ffff:0:0/96", "an IPv4 address in IPv6's clothes"),
+        ("fe80::/10", "link-local: it says nothing without a link"),
+        ("ff00::/8", "a multicast address"),
+    )
+)
 
 
 def _interface(key: str, value: str) -> Iterator[Problem]:
-    try:
-        interface = IPv4Interface(value)
-    except ValueError:
+    interface = parsed(value)
+    if interface is None:
         yield _no_address(key, value, "10.255.0.1/30")
         return
     if "/" not in value:
-        yield Problem(key, f"{value!r} has no prefix length", f'write "{value}/30" or the like')
-    network = interface.network
-    ends = (network.network_address, network.broadcast_address)
-    if network.prefixlen < 31 and interface.ip in ends:
-        yield Problem(key, f"{value} is no host's: it is {network}'s own", "take another of them")
-    yield from _address(key, str(interface.ip))
+        length = 30 if interface.family == 4 else 64
+        yield Problem(key, f"{value!r} has no prefix length", f'write "{value}/{length}"')
+    # The last one is for broadcasts, in IPv4; the first was, and is for IPv6's routers (RFC 4291).
+    own = (interface.first, interface.last if interface.family == 4 else interface.first)
+    if interface.host_bits > 1 and interface.address in own:
+        what = f"{value} is no host's: it is {interface.network}'s own"
+        yield Problem(key, what, "take another of them")
+    yield from _address(key, interface.host)
 
 
 def _prefix(key: str, value: str) -> Iterator[Problem]:
-    try:
-        IPv4Network(value)
-    except ValueError:
-        try:
-            right = IPv4Network(value, strict=False)
-        except ValueError:
-            yield _no_address(key, value, "10.0.0.0/24")
-            return
-        yield Problem(key, f"{value!r} has bits beyond its length", f'write "{right}"')
-        return
-    if "/" not in value:
-        yield Problem(key, f"{value!r} has no prefix length", f'write "{value}/32"')
+    prefix = parsed(value)
+    if prefix is None:
+        yield _no_address(key, value, "10.0.0.0/24")
+    elif prefix.address != prefix.first:
+        yield Problem(key, f"{value!r} has bits beyond its length", f'write "{prefix.network}"')
+    elif "/" not in value:
+        yield Problem(key, f"{value!r} has no prefix length", f'write "{prefix}"')
+
+
+_IN_IPV6 = {"10.0.0.1": "2001:db8::1", "10.255.0.1/30": "2001:db8:ff::1/64"}
 
 
 def _no_address(key: str, value: str, example: str) -> Problem:
-    if _of_ipv6(value):
-        return Problem(
-            key,
-            f"{value!r} is of the wrong family (IPv6)",
-            f'write an IPv4 one, such as "{example}"',
-        )
-    return Problem(key, f"{value!r} is no IPv4 address", f'write one such as "{example}"')
-
-
-def _of_ipv6(value: str) -> bool:
-    for kind in (IPv6Address, IPv6Network):
-        try:
-            kind(value)
-        except ValueError:
-            continue
-        return True
-    return False
+    if ":" in value:
+        example = _IN_IPV6.get(example, "2001:db8::/64")
+    family = NAMES[family_of(value)]
+    return Problem(key, f"{value!r} is no {family} address", f'write one such as "{example}"')
 
 
 def _link(key: str, value: str) -> Iterator[Problem]:

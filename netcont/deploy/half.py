@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
 
 from netcont.approach.extension import ALL_MACS
 from netcont.approach.tunnel import PRIORITY, TABLE
+from netcont.deploy.address import prefix_of
 from netcont.model.deployment import (
     OWN_PREFIX,
     Deployment,
@@ -22,6 +22,8 @@ from netcont.model.deployment import (
     Guest,
     SideName,
     Tunnel,
+    family_of,
+    of_family,
 )
 from netcont.model.plan import (
     MAIN_TABLE,
@@ -158,13 +160,14 @@ class Half:
     def _inner(
         self, one: Tunnel | Extension, link: str, *, point_to_point: bool
     ) -> Iterator[Change]:
-        own, far = one.addresses.at(self.side), one.addresses.at(self.side.other)
-        if own is not None:
-            interface = IPv4Interface(own)
-            yield AddAddress(self.node, link, str(interface.ip), interface.network.prefixlen)
-        via = None if point_to_point or far is None else str(IPv4Interface(far).ip)
+        far = one.addresses.at(self.side.other)
+        for own in one.addresses.at(self.side):
+            interface = prefix_of(own)
+            yield AddAddress(self.node, link, interface.host, interface.length)
         for prefix in one.routes.at(self.side):
+            end = None if point_to_point else of_family(far, family_of(prefix))
             destination = "default" if prefix == "0.0.0.0/0" else prefix
+            via = None if end is None else prefix_of(end).host
             yield AddRoute(self.node, destination, via=via, link=link)
 
     def _alias(self, link: str) -> Change:
@@ -187,8 +190,9 @@ class Half:
         """See netcont.approach.tunnel for why each of these is needed."""
         node, lan, source = self.node, self._lan, f"{guest.address}/32"
         table = table_of(self.deployment, tunnel)
-        own = self.deployment.at(self.side).prefix
-        far = self.deployment.at(self.side.other).prefix
+        family = family_of(guest.address)
+        own = of_family(self.deployment.at(self.side).prefix, family)
+        far = of_family(self.deployment.at(self.side.other).prefix, family)
         yield AddRule(node, PRIORITY, source, MAIN_TABLE, destination=own)
         yield SetSysctl(node, f"net.ipv4.neigh.{lan}.proxy_delay", "0")
         yield SetSysctl(node, f"net.ipv4.conf.{lan}.proxy_arp", "1")

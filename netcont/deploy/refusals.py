@@ -188,11 +188,12 @@ def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Ite
     mtu = half.deployment.mtu_of(one)
     if mtu is None:
         return
-    needed = mtu + (0 if isinstance(one, Extension) and one.fragment else one.overhead_bytes)
+    overhead = half.deployment.overhead_bytes(one)
+    needed = mtu + (0 if isinstance(one, Extension) and one.fragment else overhead)
     if needed > limit:
         yield (
             f"{link_of(one)}: mtu_bytes {mtu} needs packets of {needed} bytes, but {link} takes"
-            f" {limit}: write mtu_bytes = {limit - one.overhead_bytes}"
+            f" {limit}: write mtu_bytes = {limit - overhead}"
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import pairwise
 
-from netcont.deploy.forms import key_of, wrong_forms
+from netcont.deploy.address import NAMES, Prefix, prefix_of
+from netcont.deploy.families import wrong_families
+from netcont.deploy.forms import key_of, listed, wrong_forms
 from netcont.deploy.half import table_of
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import (
@@ -18,7 +20,9 @@ from netcont.model.deployment import (
     SideName,
     Tunnel,
     TunnelKind,
+    family_of,
     link_of,
+    of_family,
 )
 
 _RESERVED_TABLES = frozenset({253, 254, 255})
@@ -29,6 +33,9 @@ def broken_rules(deployment: Deployment) -> list[Problem]:
     formal = [*wrong_forms(deployment)]
     if formal:
         return formal
+    mixed = [*wrong_families(deployment)]
+    if mixed:
+        return mixed
     return [
         *_sides(deployment),
         *_carriers(deployment),
@@ -47,12 +54,12 @@ def _sides(deployment: Deployment) -> Iterator[Problem]:
         yield Problem(
             "side.b.address", f"{b.address} is side a's as well", "write the other host's address"
         )
-    if a.prefix and b.prefix and IPv4Network(a.prefix).overlaps(IPv4Network(b.prefix)):
-        yield Problem(
-            "side.b.prefix",
-            f"{b.prefix} overlaps side a's {a.prefix}",
-            "each site needs a prefix of its own",
-        )
+    for place, prefix in listed("side.b.prefix", b.prefix):
+        for other in a.prefix:
+            if prefix_of(prefix).overlaps(prefix_of(other)):
+                yield Problem(
+                    place, f"{prefix} overlaps side a's {other}", "each site needs its own prefixes"
+                )
 
 
 def _carriers(deployment: Deployment) -> Iterator[Problem]:
@@ -160,16 +167,14 @@ def _first(seen: dict[object, str], value: object, key: str, remedy: str) -> Ite
 def _overlaps(deployment: Deployment) -> Iterator[Problem]:
     """Prefixes of one side that two links have, and routes that are there twice."""
     for side in SideName:
-        taken: list[tuple[IPv4Network, str]] = []
+        taken: list[tuple[Prefix, str]] = []
         routed: dict[object, str] = {}
         for key, one in _all(deployment):
-            address = one.addresses.at(side)
-            if address is not None:
-                taken.append((IPv4Interface(address).network, f"{key}.addresses.{side.value}"))
-            for number, prefix in enumerate(one.routes.at(side)):
-                place = f"{key}.routes.{side.value}.{number}"
+            for place, address in listed(f"{key}.addresses.{side.value}", one.addresses.at(side)):
+                taken.append((prefix_of(address).network, place))
+            for place, prefix in listed(f"{key}.routes.{side.value}", one.routes.at(side)):
                 yield from _first(routed, prefix, place, "route each prefix one way")
-        taken.sort(key=lambda each: (each[0].network_address, each[0].prefixlen))
+        taken.sort()
         for (one_net, one_key), (other_net, other_key) in pairwise(taken):
             if one_net.overlaps(other_net):
                 yield Problem(
@@ -180,17 +185,19 @@ def _overlaps(deployment: Deployment) -> Iterator[Problem]:
 
 def _ends_apart(deployment: Deployment) -> Iterator[Problem]:
     for key, one in _all(deployment):
-        a, b = one.addresses.a, one.addresses.b
-        if a is None or b is None:
-            continue
-        if IPv4Interface(a).ip == IPv4Interface(b).ip:
-            yield Problem(f"{key}.addresses.b", f"{b} is side a's as well", "write another")
-        elif IPv4Interface(a).network != IPv4Interface(b).network:
-            yield Problem(
-                f"{key}.addresses.b",
-                f"{b} and side a's {a} are in different prefixes",
-                "take both out of one prefix, such as 10.255.0.1/30 and 10.255.0.2/30",
-            )
+        for place, b in listed(f"{key}.addresses.b", one.addresses.b):
+            far = of_family(one.addresses.a, family_of(b))
+            if far is None:
+                continue
+            one_end, other_end = prefix_of(b), prefix_of(far)
+            if one_end.address == other_end.address:
+                yield Problem(place, f"{b} is side a's as well", "write another")
+            elif one_end.network != other_end.network:
+                yield Problem(
+                    place,
+                    f"{b} and side a's {far} are in different prefixes",
+                    "take both out of one prefix, such as 10.255.0.1/30 and 10.255.0.2/30",
+                )
 
 
 def _all(deployment: Deployment) -> Iterator[tuple[str, Tunnel | Extension]]:
@@ -206,7 +213,7 @@ def _mtus(deployment: Deployment) -> Iterator[Problem]:
         if one.mtu_bytes is None:
             continue
         may_fragment = isinstance(one, Extension) and one.fragment
-        limit = path if may_fragment else path - one.overhead_bytes
+        limit = path if may_fragment else path - deployment.overhead_bytes(one)
         if one.mtu_bytes > limit:
             why = f"with {path - limit} bytes of overhead is" if limit < path else "is"
             yield Problem(
@@ -219,20 +226,22 @@ def _mtus(deployment: Deployment) -> Iterator[Problem]:
 def _own_ends(deployment: Deployment) -> Iterator[Problem]:
     """The remote end must not be reached through the tunnel that ends there."""
     for side in SideName:
-        remotes = {IPv4Address(deployment.at(side.other).address)}
+        remotes = {prefix_of(deployment.at(side.other).address)}
         for extension in deployment.extension:
-            remotes |= {IPv4Address(each) for each in extension.head_end}
+            remotes |= {prefix_of(each) for each in extension.head_end}
+        ends = sorted(remotes)
         for key, one in _all(deployment):
             for place, network in _through(key, one, side):
-                inside = sorted(each for each in remotes if each in network)
-                if inside:
+                # The nearest end from there on: it is within, or none is.
+                at = bisect_left(ends, network)
+                if at < len(ends) and network.holds(ends[at]):
                     yield Problem(
                         place,
-                        f"{network} holds {inside[0]}, where the tunnel itself ends",
+                        f"{network} holds {ends[at].host}, where the tunnel itself ends",
                         "leave that address out of the prefix",
                     )
         for index, guest in enumerate(deployment.guest):
-            if IPv4Address(guest.address) in remotes:
+            if prefix_of(guest.address) in remotes:
                 key = key_of(deployment, "guest", index)
                 yield Problem(
                     f"{key}.address",
@@ -241,14 +250,11 @@ def _own_ends(deployment: Deployment) -> Iterator[Problem]:
                 )
 
 
-def _through(
-    key: str, one: Tunnel | Extension, side: SideName
-) -> Iterator[tuple[str, IPv4Network]]:
-    address = one.addresses.at(side)
-    if address is not None:
-        yield f"{key}.addresses.{side.value}", IPv4Interface(address).network
-    for number, prefix in enumerate(one.routes.at(side)):
-        yield f"{key}.routes.{side.value}.{number}", IPv4Network(prefix)
+def _through(key: str, one: Tunnel | Extension, side: SideName) -> Iterator[tuple[str, Prefix]]:
+    for place, address in listed(f"{key}.addresses.{side.value}", one.addresses.at(side)):
+        yield place, prefix_of(address).network
+    for place, prefix in listed(f"{key}.routes.{side.value}", one.routes.at(side)):
+        yield place, prefix_of(prefix)
 
 
 def _guests(deployment: Deployment) -> Iterator[Problem]:
@@ -268,26 +274,28 @@ def _guests(deployment: Deployment) -> Iterator[Problem]:
 
 
 def _carried(key: str, guest: Guest, deployment: Deployment) -> Iterator[Problem]:
-    complete = True
+    family = family_of(guest.address)
+    homes = {}
     for side in SideName:
-        for name in ("link", "prefix"):
-            if getattr(deployment.at(side), name) is None:
-                complete = False
-                yield Problem(
-                    f"side.{side.value}.{name}", "missing", f"add it: {key} moves between LANs"
+        end, place = deployment.at(side), f"side.{side.value}"
+        homes[side] = of_family(end.prefix, family)
+        for name, value in (("link", end.link), ("prefix", homes[side])):
+            if value is None:
+                what = (
+                    f"no {NAMES[family]} prefix" if name == "prefix" and end.prefix else "missing"
                 )
-    if not complete:
+                yield Problem(f"{place}.{name}", what, f"add it: {key} moves between LANs")
+    home = homes[guest.source]
+    if home is None:
         return
-    home = IPv4Network(deployment.at(guest.source).prefix or "")
-    if IPv4Address(guest.address) not in home:
-        yield Problem(
-            f"{key}.address",
-            f"{guest.address} is not in side {guest.source.value}'s prefix {home}",
+    for name, address, remedy in (
+        (
+            "address",
+            guest.address,
             "write the side that it is at home in as from, or mend the prefix",
-        )
-    elif guest.gateway is not None and IPv4Address(guest.gateway) not in home:
-        yield Problem(
-            f"{key}.gateway",
-            f"{guest.gateway} is not in side {guest.source.value}'s prefix {home}",
-            "write the gateway that the guest has at home",
-        )
+        ),
+        ("gateway", guest.gateway, "write the gateway that the guest has at home"),
+    ):
+        if address is not None and not prefix_of(home).holds(prefix_of(address)):
+            what = f"{address} is not in side {guest.source.value}'s prefix {home}"
+            yield Problem(f"{key}.{name}", what, remedy)

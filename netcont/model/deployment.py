@@ -5,6 +5,7 @@ Each side reads the same file and takes its half. Quantities say their unit in t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -19,8 +20,23 @@ NAME_BYTES = 15
 OWN_PREFIX = "nc-"
 """Every link that netcont makes is called so."""
 
+IPV6_MTU_BYTES = 1280
+"""A link below that carries no IPv6 (RFC 8200 §5)."""
+
 Mtu = Annotated[int, Ge(576), Le(65535)]
 Text = Annotated[str, MinLen(1)]
+Texts = tuple[Text, ...]
+"""In a file, a list of one may be written as the text alone."""
+
+
+def family_of(text: str) -> int:
+    """4 or 6: the family of an address or a prefix."""
+    return 6 if ":" in text else 4
+
+
+def of_family(texts: Sequence[str], family: int) -> str | None:
+    """The first of these addresses or prefixes that is of a family; None if none is."""
+    return next((each for each in texts if family_of(each) == family), None)
 
 
 class SideName(StrEnum):
@@ -51,12 +67,13 @@ class ExtensionKind(StrEnum):
 
 @dataclass(frozen=True)
 class Side(Strict):
-    """One end. address: where tunnels end (an address of this host, IPv4). link: the LAN that
-    guests are in, or will be; prefix: that LAN's prefix. Both are needed for guests only."""
+    """One end. address: where tunnels end (an address of this host, IPv4 or IPv6). link: the LAN
+    that guests are in, or will be; prefix: that LAN's prefix, one of each family at most. Both are
+    needed for guests only."""
 
     address: Text
     link: Text | None = None
-    prefix: Text | None = None
+    prefix: Texts = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +100,8 @@ class PerSide(Strict):
 class ListPerSide(Strict):
     """Texts for each end."""
 
-    a: tuple[Text, ...] = ()
-    b: tuple[Text, ...] = ()
+    a: Texts = ()
+    b: Texts = ()
 
     def at(self, side: SideName) -> tuple[str, ...]:
         """Those of this side."""
@@ -93,12 +110,13 @@ class ListPerSide(Strict):
 
 @dataclass(frozen=True)
 class Tunnel(Strict):
-    """An IP tunnel between the sides' addresses.
+    """An IP tunnel between the sides' addresses, which decide the family of outer packets.
 
     key: GRE only (RFC 2890). ttl, tos: of outer packets; ttl 0 and tos 1 take over the inner
-    packet's (as in the kernel). pmtudisc: outer packets are not to be fragmented. mtu_bytes None:
-    the kernel's own choice. addresses: of the tunnel's two ends, with prefix length. routes:
-    prefixes that each side reaches through the tunnel. table: where guests' way back is kept.
+    packet's (as in the kernel). pmtudisc: outer packets are not to be fragmented (IPv4 only; IPv6
+    never is on its way). mtu_bytes None: the kernel's own choice. addresses: of the tunnel's two
+    ends, with prefix length, one of each family at most. routes: prefixes that each side reaches
+    through the tunnel. table: where guests' way back is kept.
     """
 
     kind: TunnelKind
@@ -108,16 +126,9 @@ class Tunnel(Strict):
     tos: Annotated[int, Ge(0), Le(255)] = 0
     mtu_bytes: Mtu | None = None
     pmtudisc: bool = True
-    addresses: PerSide = field(default_factory=PerSide)
+    addresses: ListPerSide = field(default_factory=ListPerSide)
     routes: ListPerSide = field(default_factory=ListPerSide)
     table: Annotated[int, Ge(1), Le(2**32 - 1)] | None = None
-
-    @property
-    def overhead_bytes(self) -> int:
-        """IPv4 header, and GRE's (RFC 2784 §2.1, key: RFC 2890 §2)."""
-        if self.kind is TunnelKind.IPIP:
-            return 20
-        return 24 if self.key is None else 28
 
 
 @dataclass(frozen=True)
@@ -138,11 +149,11 @@ class Extension(Strict):
     parent: PerSide = field(default_factory=PerSide)
     vni: Annotated[int, Ge(1), Le(2**24 - 1)] | None = None
     port: Annotated[int, Ge(1), Le(65535)] = 4789
-    head_end: tuple[Text, ...] = ()
+    head_end: Texts = ()
     arp_suppression: bool = False
     mtu_bytes: Mtu | None = None
     fragment: bool = False
-    addresses: PerSide = field(default_factory=PerSide)
+    addresses: ListPerSide = field(default_factory=ListPerSide)
     routes: ListPerSide = field(default_factory=ListPerSide)
 
     @property
@@ -150,11 +161,6 @@ class Extension(Strict):
         """The link's name."""
         vxlan = self.kind is ExtensionKind.VXLAN
         return self.name or (f"nc-vx{self.vni}" if vxlan else f"nc-vlan{self.vlan_id}")
-
-    @property
-    def overhead_bytes(self) -> int:
-        """IPv4, UDP, VXLAN and inner Ethernet headers (RFC 7348 §5); a tag costs a link nothing."""
-        return 50 if self.kind is ExtensionKind.VXLAN else 0
 
 
 @dataclass(frozen=True)
@@ -175,6 +181,10 @@ class Guest(Strict):
     mac: Text | None = None
 
 
+_IP_BYTES = {4: 20, 6: 40}
+_WITHIN_BYTES = {TunnelKind.IPIP: 0, TunnelKind.GRE: 4, ExtensionKind.VXLAN: 8 + 8 + 14}
+
+
 @dataclass(frozen=True)
 class Deployment(Strict):
     """What a file says. path_mtu_bytes: the largest packet that passes between the sides."""
@@ -189,13 +199,27 @@ class Deployment(Strict):
         """One end."""
         return self.side.a if side is SideName.A else self.side.b
 
+    @property
+    def family(self) -> int:
+        """4 or 6: of outer packets."""
+        return family_of(self.side.a.address)
+
+    def overhead_bytes(self, one: Tunnel | Extension) -> int:
+        """What encapsulation adds to a packet: the outer IP header, then GRE's (RFC 2784 §2.1, key:
+        RFC 2890 §2), or UDP, VXLAN and inner Ethernet headers (RFC 7348 §5). A VLAN's tag costs a
+        link nothing."""
+        if one.kind is ExtensionKind.VLAN:
+            return 0
+        key = 4 if isinstance(one, Tunnel) and one.key is not None else 0
+        return _IP_BYTES[self.family] + _WITHIN_BYTES[one.kind] + key
+
     def mtu_of(self, one: Tunnel | Extension) -> int | None:
         """The link's MTU in bytes; None: the kernel chooses."""
         if one.mtu_bytes is not None or isinstance(one, Tunnel):
             return one.mtu_bytes
         if one.kind is ExtensionKind.VLAN:
             return None
-        return self.path_mtu_bytes - (0 if one.fragment else one.overhead_bytes)
+        return self.path_mtu_bytes - (0 if one.fragment else self.overhead_bytes(one))
 
     def carrier(self, guest: Guest) -> Tunnel | Extension | None:
         """What a guest is carried over; None if its name is of none, or several could be meant."""

@@ -57,6 +57,45 @@ addresses = { a = "10.255.0.5/30", b = "10.255.0.6/30" }
 routes = { a = ["10.3.0.0/16"] }
 """
 
+TUNNEL6 = """
+[side.a]
+address = "2001:db8:a::1"
+link = "lan0"
+prefix = ["10.1.0.0/24", "2001:db8:1::/64"]
+[side.b]
+address = "2001:db8:b::1"
+link = "lan0"
+prefix = ["10.2.0.0/24", "2001:db8:2::/64"]
+[tunnel]
+kind = "ipip"
+[tunnel.addresses]
+a = ["10.255.0.1/30", "2001:db8:ff::1/64"]
+b = ["10.255.0.2/30", "2001:db8:ff::2/64"]
+[tunnel.routes]
+a = "2001:db8:77::/48"
+[[guest]]
+address = "10.1.0.10"
+from = "a"
+[[guest]]
+address = "2001:db8:1::10"
+from = "a"
+gateway = "2001:db8:1::1"
+"""
+"""Everything of both families, over IPv6."""
+
+SEGMENT6 = """
+[side.a]
+address = "2001:db8:a::1"
+[side.b]
+address = "2001:db8:b::1"
+[extension]
+kind = "vxlan"
+vni = 100
+addresses = { a = "2001:db8:ff::1/64", b = "2001:db8:ff::2/64" }
+routes = { a = ["2001:db8:2::/48", "2001:db8:3::/48"], b = "2001:db8:1::/48" }
+head_end = "2001:db8:c::1"
+"""
+
 
 def deployment(text: str) -> Deployment:
     """What a text says; it must be right."""

@@ -14,9 +14,9 @@ from netcont.deploy.problems import DeploymentError
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import Deployment
 
-from .files import ROUTED, SEGMENT, TUNNEL, deployment
+from .files import ROUTED, SEGMENT, SEGMENT6, TUNNEL, TUNNEL6, deployment
 
-ALL = (TUNNEL, SEGMENT, ROUTED)
+ALL = (TUNNEL, SEGMENT, ROUTED, TUNNEL6, SEGMENT6)
 
 
 @pytest.mark.parametrize("text", ALL)
@@ -34,9 +34,12 @@ BAD: dict[str, tuple[str, str, str, str, str]] = {
     "the model's word": (TUNNEL, 'from = "a"', 'source = "a"', "guest.from", "add it"),
     "wrong type": (TUNNEL, "key = 42", 'key = "42"', "tunnel.key", "at least 0"),
     "wrong side": (TUNNEL, 'from = "a"', 'from = "c"', "guest.from", '"a" or "b"'),
-    "IPv6": (TUNNEL, '"192.0.2.1"', '"2001:db8::1"', "side.a.address", "wrong family"),
     "no address": (TUNNEL, '"192.0.2.1"', '"192.0.2.300"', "side.a.address", "no IPv4"),
     "multicast": (TUNNEL, '"192.0.2.1"', '"224.0.0.1"', "side.a.address", "unicast"),
+    "a netmask": (TUNNEL, "10.1.0.0/24", "10.1.0.0/255.255.255.0", "side.a.prefix", "no IPv4"),
+    "no length": (TUNNEL, "10.1.0.0/24", "10.1.0.0", "side.a.prefix", '"10.1.0.0/32"'),
+    "no text": (TUNNEL, '"10.1.0.0/24"', "5", "side.a.prefix", "it should be a valid string"),
+    "an empty text": (TUNNEL, '"10.1.0.0/24"', '""', "side.a.prefix", "is empty"),
     "one address": (TUNNEL, '"198.51.100.1"', '"192.0.2.1"', "side.b.address", "side a's"),
     "host bits": (TUNNEL, '"10.1.0.0/24"', '"10.1.0.5/24"', "side.a.prefix", '"10.1.0.0/24"'),
     "overlap": (TUNNEL, '"10.2.0.0/24"', '"10.1.0.0/16"', "side.b.prefix", "overlaps"),
@@ -68,14 +71,14 @@ BAD: dict[str, tuple[str, str, str, str, str]] = {
         TUNNEL,
         "key = 42",
         'routes = { a = ["198.51.100.0/24"] }',
-        "tunnel.routes.a.0",
+        "tunnel.routes.a",
         "holds 198.51.100.1, where the tunnel itself ends",
     ),
     "everything through the tunnel": (
         TUNNEL,
         "key = 42",
         'routes = { a = ["0.0.0.0/0"] }',
-        "tunnel.routes.a.0",
+        "tunnel.routes.a",
         "leave that address out",
     ),
     "the guest is the remote": (
@@ -156,7 +159,7 @@ BAD: dict[str, tuple[str, str, str, str, str]] = {
         ROUTED,
         "10.3.0.0/16",
         "10.2.0.0/16",
-        "extension.1.routes.a.0",
+        "extension.1.routes.a",
         "one way",
     ),
     "suppression without a bridge": (
@@ -167,6 +170,189 @@ BAD: dict[str, tuple[str, str, str, str, str]] = {
         "without a bridge",
     ),
 }
+
+_MTU6 = 'kind = "ipip"\nmtu_bytes = 1279'
+
+BAD_FAMILIES: dict[str, tuple[str, str, str, str, str]] = {
+    "ends of two families": (
+        TUNNEL6,
+        "2001:db8:b::1",
+        "192.0.2.2",
+        "side.b.address",
+        "an IPv6 one",
+    ),
+    "ends of IPv4 and IPv6": (
+        TUNNEL,
+        "198.51.100.1",
+        "2001:db8::1",
+        "side.b.address",
+        "an IPv4 one",
+    ),
+    "no address": (TUNNEL6, "2001:db8:a::1", "2001:db8:g::1", "side.a.address", "no IPv6 address"),
+    "multicast": (TUNNEL6, "2001:db8:a::1", "ff02::1", "side.a.address", "unicast"),
+    "loopback": (TUNNEL6, "2001:db8:a::1", "::1", "side.a.address", "unicast"),
+    "link-local": (TUNNEL6, "2001:db8:a::1", "fe80::1", "side.a.address", "link-local"),
+    "IPv4 in disguise": (TUNNEL6, "2001:db8:a::1", "::ffff:192.0.2.1", "side.a.address", "clothes"),
+    "host bits": (TUNNEL6, "2001:db8:1::/64", "2001:db8:1::7/64", "side.a.prefix.1", "db8:1::/64"),
+    "overlap": (TUNNEL6, "2001:db8:2::/64", "2001:db8::/32", "side.b.prefix.1", "overlaps"),
+    "two prefixes of a family": (
+        TUNNEL6,
+        '"10.1.0.0/24", "2001:db8:1::/64"',
+        '"2001:db8:3::/64", "2001:db8:1::/64"',
+        "side.a.prefix.1",
+        "one of each family",
+    ),
+    "the routers' address": (
+        TUNNEL6,
+        "2001:db8:ff::1/64",
+        "2001:db8:ff::/64",
+        "tunnel.addresses.a.1",
+        "no host's",
+    ),
+    "no length of an end": (
+        TUNNEL6,
+        "2001:db8:ff::1/64",
+        "2001:db8:ff::1",
+        "tunnel.addresses.a.1",
+        '"2001:db8:ff::1/64"',
+    ),
+    "too long a prefix": (
+        TUNNEL6,
+        "2001:db8:ff::1/64",
+        "2001:db8:ff::1/129",
+        "tunnel.addresses.a.1",
+        "no IPv6",
+    ),
+    "ends apart": (
+        TUNNEL6,
+        "2001:db8:ff::2/64",
+        "2001:db8:fe::2/64",
+        "tunnel.addresses.b.1",
+        "different",
+    ),
+    "two addresses of a family": (
+        TUNNEL6,
+        '"10.255.0.1/30", "2001:db8:ff::1/64"',
+        '"10.255.0.1/30", "10.255.0.2/30"',
+        "tunnel.addresses.a.1",
+        "one of each family",
+    ),
+    "remote through its own tunnel": (
+        TUNNEL6,
+        "2001:db8:77::/48",
+        "2001:db8::/32",
+        "tunnel.routes.a",
+        "holds 2001:db8:b::1, where the tunnel itself ends",
+    ),
+    "head end": (SEGMENT6, "2001:db8:c::1", "203.0.113.9", "extension.head_end", "an IPv6 one"),
+    "head end of IPv6": (
+        SEGMENT,
+        "203.0.113.9",
+        "2001:db8::9",
+        "extension.head_end",
+        "an IPv4 one",
+    ),
+    "a route without a next hop": (
+        SEGMENT6,
+        "2001:db8:3::/48",
+        "10.3.0.0/16",
+        "extension.routes.a.1",
+        "add an IPv4 one to extension.addresses.b",
+    ),
+    "the gateway": (TUNNEL6, '"2001:db8:1::1"', '"10.1.0.1"', "guest.1.gateway", "an IPv6 one"),
+    "a guest without a prefix": (
+        TUNNEL6,
+        '["10.2.0.0/24", "2001:db8:2::/64"]',
+        '"10.2.0.0/24"',
+        "side.b.prefix",
+        "no IPv6 prefix",
+    ),
+    "a guest from elsewhere": (
+        TUNNEL6,
+        "2001:db8:1::10",
+        "2001:db8:2::10",
+        "guest.1.address",
+        "not in side a's prefix 2001:db8:1::/64",
+    ),
+    "one guest twice, spelt differently": (
+        TUNNEL6,
+        '"10.1.0.10"',
+        '"2001:DB8:1:0::10"',
+        "guest.1.address",
+        "name each guest once",
+    ),
+    "pmtudisc": (TUNNEL6, "[tunnel]", "[tunnel]\npmtudisc = false", "tunnel.pmtudisc", "remove"),
+    "a guest in IP-in-IP": (
+        TUNNEL.replace('"gre"\nkey = 42', '"ipip"').replace("10.1.0.0/24", "2001:db8:1::/64"),
+        'address = "10.1.0.10"\nfrom = "a"\ngateway = "10.1.0.1"',
+        'address = "2001:db8:1::10"\nfrom = "a"',
+        "guest.address",
+        'write kind = "gre"',
+    ),
+    "a route in IP-in-IP": (
+        TUNNEL.replace('"gre"\nkey = 42', '"ipip"'),
+        "[guest]",
+        'routes = { b = "2001:db8::/32" }\n[guest]',
+        "tunnel.routes.b",
+        "IPv6 addresses",
+    ),
+    "an end in IP-in-IP": (
+        TUNNEL.replace('"gre"\nkey = 42', '"ipip"'),
+        "[guest]",
+        'addresses = { b = "2001:db8::1/64" }\n[guest]',
+        "tunnel.addresses.b",
+        'kind = "gre"',
+    ),
+    "a narrow path": (
+        TUNNEL6,
+        "[side.a]",
+        "path_mtu_bytes = 1279\n[side.a]",
+        "path_mtu_bytes",
+        "at least 1280",
+    ),
+    "a path too narrow for what is added": (
+        TUNNEL6,
+        "[side.a]",
+        "path_mtu_bytes = 1319\n[side.a]",
+        "path_mtu_bytes",
+        "tunnel needs at least 1320",
+    ),
+    "a narrow link": (TUNNEL6, 'kind = "ipip"', _MTU6, "tunnel.mtu_bytes", "at least 1280"),
+    "a link above the path": (
+        SEGMENT6,
+        "vni = 100",
+        "vni = 100\nmtu_bytes = 1431",
+        "extension.mtu_bytes",
+        "write at most 1430",
+    ),
+}
+
+BAD |= {f"{case} (families)": what for case, what in BAD_FAMILIES.items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "bytes_"), [("ipip", "", 40), ("gre", "", 44), ("gre", "key = 1", 48)]
+)
+def test_what_a_tunnel_over_ipv6_adds(kind: str, key: str, bytes_: int) -> None:
+    found = deployment(TUNNEL6.replace('kind = "ipip"', f'kind = "{kind}"\n{key}'))
+    assert found.overhead_bytes(found.tunnel[0]) == bytes_
+
+
+def test_a_segment_over_ipv6_has_70_bytes_less_than_the_path() -> None:
+    found = deployment(SEGMENT6)
+    assert found.mtu_of(found.extension[0]) == 1430
+
+
+def test_ipv6_may_be_spelt_in_any_way_and_is_kept_in_the_kernels() -> None:
+    spelt = TUNNEL6.replace("2001:db8:a::1", "2001:0DB8:A:0:0::1").replace(
+        "2001:db8:ff::1/64", "2001:db8:00ff::0001/64"
+    )
+    assert deployment(spelt) == deployment(TUNNEL6)
+
+
+def test_a_text_and_a_list_of_one_mean_the_same() -> None:
+    listed = SEGMENT6.replace('"2001:db8:c::1"', '["2001:db8:c::1"]')
+    assert deployment(listed) == deployment(SEGMENT6)
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -12,6 +12,7 @@ from netcont.deploy.half import Half
 from netcont.model.deployment import SideName
 from netcont.model.layout import GuestPort, Layout, NameService, Site
 from netcont.model.plan import (
+    AddAddress,
     AddBridge,
     AddFdb,
     AddRoute,
@@ -24,7 +25,7 @@ from netcont.model.plan import (
 )
 from netcont.model.scenario import Phase, Scenario, Tunnel
 
-from .files import ROUTED, SEGMENT, TUNNEL, deployment
+from .files import ROUTED, SEGMENT, SEGMENT6, TUNNEL, deployment
 
 
 def site(name: str, prefix: str, wan: str) -> Site:
@@ -120,6 +121,15 @@ def test_routes_over_a_segment_go_by_the_other_end() -> None:
     plan = Half(deployment(ROUTED), SideName.A, "web").plan()
     routes = [(each.destination, each.via) for each in plan if isinstance(each, AddRoute)]
     assert routes == [("10.2.0.0/16", "10.255.0.2"), ("10.3.0.0/16", "10.255.0.6")]
+
+
+def test_routes_over_a_segment_go_by_the_other_end_of_their_own_family() -> None:
+    both = SEGMENT6.replace('"2001:db8:ff::2/64"', '["2001:db8:ff::2/64", "10.255.0.2/30"]')
+    both = both.replace('"2001:db8:3::/48"]', '"10.3.0.0/16"]')
+    plan = Half(deployment(both), SideName.A, "web").plan()
+    routes = [(each.destination, each.via) for each in plan if isinstance(each, AddRoute)]
+    assert routes == [("2001:db8:2::/48", "2001:db8:ff::2"), ("10.3.0.0/16", "10.255.0.2")]
+    assert AddAddress("host", "nc-vx100", "2001:db8:ff::1", 64) in plan.changes
 
 
 def test_a_vlan_is_a_tag_on_the_circuit() -> None:

@@ -37,8 +37,8 @@ TUNNELS = {
 def deployment(tunnel: Tunnel) -> Deployment:
     return Deployment(
         Sides(
-            Side("192.0.2.1", "lan0", "10.1.0.0/24"),
-            Side("192.0.2.2", "lan0", "10.2.0.0/24"),
+            Side("192.0.2.1", "lan0", ("10.1.0.0/24",)),
+            Side("192.0.2.2", "lan0", ("10.2.0.0/24",)),
         ),
         tunnel=(tunnel,),
         guest=(Guest("10.1.0.10", SideName.A, gateway="10.1.0.1"),),

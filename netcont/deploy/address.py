@@ -1,0 +1,88 @@
+"""Addresses and prefixes as numbers: compared by the thousand, parsed once each. Pure."""
+
+from __future__ import annotations
+
+import socket
+from functools import cache
+from typing import NamedTuple
+
+BITS = {4: 32, 6: 128}
+NAMES = {4: "IPv4", 6: "IPv6"}
+
+
+class Prefix(NamedTuple):
+    """An address with a prefix length; family is 4 or 6. An address alone has all its bits."""
+
+    family: int
+    address: int
+    length: int
+
+    @property
+    def host_bits(self) -> int:
+        """How many bits of the address are not the prefix's."""
+        return BITS[self.family] - self.length
+
+    @property
+    def first(self) -> int:
+        """The prefix's lowest address."""
+        return self.address >> self.host_bits << self.host_bits
+
+    @property
+    def last(self) -> int:
+        """The prefix's highest address."""
+        return self.first + (1 << self.host_bits) - 1
+
+    @property
+    def network(self) -> Prefix:
+        """The prefix itself, without the host's bits."""
+        return Prefix(self.family, self.first, self.length)
+
+    @property
+    def host(self) -> str:
+        """The address as text, without the length; as the kernel's tools write it (RFC 5952)."""
+        family = socket.AF_INET if self.family == 4 else socket.AF_INET6
+        return socket.inet_ntop(family, self.address.to_bytes(BITS[self.family] // 8, "big"))
+
+    def holds(self, other: Prefix) -> bool:
+        """Whether the other is within this prefix."""
+        same = self.family == other.family and other.length >= self.length
+        return same and other.address >> self.host_bits == self.address >> self.host_bits
+
+    def overlaps(self, other: Prefix) -> bool:
+        """Whether they share an address."""
+        return self.holds(other) or other.holds(self)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.length}"
+
+
+@cache
+def parsed(text: str) -> Prefix | None:
+    """What "10.0.0.1", "10.0.0.1/24" or "2001:db8::/32" stands for; None if it is neither."""
+    address, slash, length = text.partition("/")
+    family, code = (6, socket.AF_INET6) if ":" in address else (4, socket.AF_INET)
+    try:
+        number = int.from_bytes(socket.inet_pton(code, address), "big")
+    except (OSError, ValueError):
+        return None
+    if not slash:
+        return Prefix(family, number, BITS[family])
+    digits = length.isascii() and length.isdecimal() and (length == "0" or length[0] != "0")
+    if not digits or int(length[:4]) > BITS[family]:
+        return None
+    return Prefix(family, number, int(length))
+
+
+def prefix_of(text: str) -> Prefix:
+    """The same for a text that is known to be right."""
+    found = parsed(text)
+    assert found is not None, text
+    return found
+
+
+def canonical(text: str) -> str:
+    """The text as the kernel's tools write it; what is no address stays as it is."""
+    found = parsed(text)
+    if found is None or found.family == 4:
+        return text
+    return str(found) if "/" in text else found.host
