@@ -1,6 +1,7 @@
 """One file for both ends of tunnels and layer-2 extensions on real gateways. Pure values.
 
-Each side reads the same file and takes its half. Quantities say their unit in their names.
+Each side reads the same file and takes its half. Quantities say their unit in their names. No text
+is empty; a list of one may be written as the one alone (see netcont.deploy.kinds).
 """
 
 from __future__ import annotations
@@ -8,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated
-
-from annotated_types import Ge, Le, MinLen
-
-from netcont.model.scenario import Strict
+from typing import Annotated, NamedTuple
 
 NAME_BYTES = 15
 """What the kernel keeps of a link's name (IFNAMSIZ, without the final zero)."""
@@ -23,10 +20,15 @@ OWN_PREFIX = "nc-"
 IPV6_MTU_BYTES = 1280
 """A link below that carries no IPv6 (RFC 8200 §5)."""
 
-Mtu = Annotated[int, Ge(576), Le(65535)]
-Text = Annotated[str, MinLen(1)]
-Texts = tuple[Text, ...]
-"""In a file, a list of one may be written as the text alone."""
+
+class Between(NamedTuple):
+    """The least and the greatest that a number may be."""
+
+    low: int
+    high: int
+
+
+Mtu = Annotated[int, Between(576, 65535)]
 
 
 def family_of(text: str) -> int:
@@ -66,18 +68,18 @@ class ExtensionKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Side(Strict):
+class Side:
     """One end. address: where tunnels end (an address of this host, IPv4 or IPv6). link: the LAN
     that guests are in, or will be; prefix: that LAN's prefix, one of each family at most. Both are
     needed for guests only."""
 
-    address: Text
-    link: Text | None = None
-    prefix: Texts = ()
+    address: str
+    link: str | None = None
+    prefix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Sides(Strict):
+class Sides:
     """Both ends."""
 
     a: Side
@@ -85,11 +87,11 @@ class Sides(Strict):
 
 
 @dataclass(frozen=True)
-class PerSide(Strict):
+class PerSide:
     """A text for each end, where there is one."""
 
-    a: Text | None = None
-    b: Text | None = None
+    a: str | None = None
+    b: str | None = None
 
     def at(self, side: SideName) -> str | None:
         """The one of this side."""
@@ -97,11 +99,11 @@ class PerSide(Strict):
 
 
 @dataclass(frozen=True)
-class ListPerSide(Strict):
-    """Texts for each end."""
+class ListPerSide:
+    """tuple[str, ...] for each end."""
 
-    a: Texts = ()
-    b: Texts = ()
+    a: tuple[str, ...] = ()
+    b: tuple[str, ...] = ()
 
     def at(self, side: SideName) -> tuple[str, ...]:
         """Those of this side."""
@@ -109,7 +111,7 @@ class ListPerSide(Strict):
 
 
 @dataclass(frozen=True)
-class Tunnel(Strict):
+class Tunnel:
     """An IP tunnel between the sides' addresses, which decide the family of outer packets.
 
     key: GRE only (RFC 2890). ttl, tos: of outer packets; ttl 0 and tos 1 take over the inner
@@ -120,19 +122,19 @@ class Tunnel(Strict):
     """
 
     kind: TunnelKind
-    name: Text = "nc-tun"
-    key: Annotated[int, Ge(0), Le(2**32 - 1)] | None = None
-    ttl: Annotated[int, Ge(0), Le(255)] = 64
-    tos: Annotated[int, Ge(0), Le(255)] = 0
+    name: str = "nc-tun"
+    key: Annotated[int, Between(0, 2**32 - 1)] | None = None
+    ttl: Annotated[int, Between(0, 255)] = 64
+    tos: Annotated[int, Between(0, 255)] = 0
     mtu_bytes: Mtu | None = None
     pmtudisc: bool = True
-    addresses: ListPerSide = field(default_factory=ListPerSide)
-    routes: ListPerSide = field(default_factory=ListPerSide)
-    table: Annotated[int, Ge(1), Le(2**32 - 1)] | None = None
+    addresses: ListPerSide = ListPerSide()
+    routes: ListPerSide = ListPerSide()
+    table: Annotated[int, Between(1, 2**32 - 1)] | None = None
 
 
 @dataclass(frozen=True)
-class Extension(Strict):
+class Extension:
     """A layer-2 segment that reaches over both sides.
 
     name None: nc-vxVNI or nc-vlanID. bridge: which bridge the segment joins on each side; one
@@ -143,18 +145,18 @@ class Extension(Strict):
     """
 
     kind: ExtensionKind
-    name: Text | None = None
-    bridge: PerSide = field(default_factory=PerSide)
-    vlan_id: Annotated[int, Ge(1), Le(4094)] | None = None
-    parent: PerSide = field(default_factory=PerSide)
-    vni: Annotated[int, Ge(1), Le(2**24 - 1)] | None = None
-    port: Annotated[int, Ge(1), Le(65535)] = 4789
-    head_end: Texts = ()
+    name: str | None = None
+    bridge: PerSide = PerSide()
+    vlan_id: Annotated[int, Between(1, 4094)] | None = None
+    parent: PerSide = PerSide()
+    vni: Annotated[int, Between(1, 2**24 - 1)] | None = None
+    port: Annotated[int, Between(1, 65535)] = 4789
+    head_end: tuple[str, ...] = ()
     arp_suppression: bool = False
     mtu_bytes: Mtu | None = None
     fragment: bool = False
-    addresses: ListPerSide = field(default_factory=ListPerSide)
-    routes: ListPerSide = field(default_factory=ListPerSide)
+    addresses: ListPerSide = ListPerSide()
+    routes: ListPerSide = ListPerSide()
 
     @property
     def link(self) -> str:
@@ -164,7 +166,7 @@ class Extension(Strict):
 
 
 @dataclass(frozen=True)
-class Guest(Strict):
+class Guest:
     """An address that is carried to the other side.
 
     source: where it is at home. over: the tunnel's or the extension's name, None where there is
@@ -173,12 +175,12 @@ class Guest(Strict):
     announcement on an extended segment.
     """
 
-    address: Text
-    source: SideName
-    over: Text | None = None
+    address: str
+    source: SideName = field(metadata={"key": "from"})
+    over: str | None = None
     reverse: bool = True
-    gateway: Text | None = None
-    mac: Text | None = None
+    gateway: str | None = None
+    mac: str | None = None
 
 
 _IP_BYTES = {4: 20, 6: 40}
@@ -186,11 +188,11 @@ _WITHIN_BYTES = {TunnelKind.IPIP: 0, TunnelKind.GRE: 4, ExtensionKind.VXLAN: 8 +
 
 
 @dataclass(frozen=True)
-class Deployment(Strict):
+class Deployment:
     """What a file says. path_mtu_bytes: the largest packet that passes between the sides."""
 
     side: Sides
-    path_mtu_bytes: Annotated[int, Ge(576), Le(65535)] = 1500
+    path_mtu_bytes: Annotated[int, Between(576, 65535)] = 1500
     tunnel: tuple[Tunnel, ...] = ()
     extension: tuple[Extension, ...] = ()
     guest: tuple[Guest, ...] = ()

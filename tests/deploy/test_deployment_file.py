@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from netcont.cli.main import main
 from netcont.deploy.file import check, deployment_name, deployment_schema, load_deployment
-from netcont.deploy.problems import DeploymentError
+from netcont.deploy.kinds import table_of
+from netcont.deploy.problems import DeploymentError, Problem
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import Deployment
 
@@ -23,6 +26,40 @@ ALL = (TUNNEL, SEGMENT, ROUTED, TUNNEL6, SEGMENT6)
 def test_right_files_are_right_also_for_the_schema(text: str) -> None:
     assert isinstance(deployment(text), Deployment)
     jsonschema.validate(tomllib.loads(text), deployment_schema())
+
+
+ANYTHING: tuple[Any, ...] = (0, 1, -1, 575, 4095, 1 << 32, 1.5, True, "", "a", "gre", "vxlan")
+ANYTHING += ([], ["a"], [""], [1], {}, {"a": "a"}, {"a": ["a"]}, {"a": 1}, {"kay": 1}, [{}])
+
+
+def spoilt(table: Any) -> Iterator[Any]:
+    """The same with one value replaced, one key missing, or one that nobody knows."""
+    if isinstance(table, list):
+        for at, value in enumerate(table):
+            yield from (
+                [*table[:at], each, *table[at + 1 :]] for each in (*spoilt(value), *ANYTHING)
+            )
+    elif isinstance(table, dict):
+        yield {**table, "kay": 1}
+        for key, value in table.items():
+            rest = {k: v for k, v in table.items() if k != key}
+            yield from ({**rest, key: each} for each in (*spoilt(value), *ANYTHING))
+            yield rest
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_a_file_is_read_if_and_only_if_the_schema_allows_it(text: str) -> None:
+    validator = jsonschema.Draft202012Validator(deployment_schema())
+    cases = list(spoilt(tomllib.loads(text)))
+    assert len(cases) > 300
+    for raw in cases:
+        problems: list[Problem] = []
+        table_of(Deployment).read(raw, "", problems)
+        assert validator.is_valid(raw) == (not problems), (raw, problems)
+
+
+def test_the_schema_itself_is_right() -> None:
+    jsonschema.Draft202012Validator.check_schema(deployment_schema())
 
 
 def test_one_table_and_a_list_of_one_mean_the_same() -> None:
@@ -38,7 +75,7 @@ BAD: dict[str, tuple[str, str, str, str, str]] = {
     "multicast": (TUNNEL, '"192.0.2.1"', '"224.0.0.1"', "side.a.address", "unicast"),
     "a netmask": (TUNNEL, "10.1.0.0/24", "10.1.0.0/255.255.255.0", "side.a.prefix", "no IPv4"),
     "no length": (TUNNEL, "10.1.0.0/24", "10.1.0.0", "side.a.prefix", '"10.1.0.0/32"'),
-    "no text": (TUNNEL, '"10.1.0.0/24"', "5", "side.a.prefix", "it should be a valid string"),
+    "no text": (TUNNEL, '"10.1.0.0/24"', "5", "side.a.prefix", "write a text"),
     "an empty text": (TUNNEL, '"10.1.0.0/24"', '""', "side.a.prefix", "is empty"),
     "one address": (TUNNEL, '"198.51.100.1"', '"192.0.2.1"', "side.b.address", "side a's"),
     "host bits": (TUNNEL, '"10.1.0.0/24"', '"10.1.0.5/24"', "side.a.prefix", '"10.1.0.0/24"'),
