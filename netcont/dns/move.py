@@ -111,13 +111,7 @@ def carry_out(plan: MovePlan, access: Access, memory: Memory | None = None) -> M
     if memory and plan.leaving and plan.reverse.updates:
         memory.begin(Unfinished(plan.name, plan.to, plan.leaving))
     # From here on the name may be moved, whatever fails later.
-    if plan.forward.replacements:
-        perform(plan.forward, access.forward)
-    for each in plan.reverse.updates:
-        try:
-            perform(each.update, access.reverse)
-        except DnsError as error:
-            raise _half_done(error, plan.leaving) from error
+    make_updates(plan, access)
     if memory:
         memory.finish(plan.name)
     agreed = wait_until_agreed(
@@ -127,6 +121,17 @@ def carry_out(plan: MovePlan, access: Access, memory: Memory | None = None) -> M
     for each in plan.reverse.updates:
         wait_until_agreed(each.zone, each.wanted, access.reverse)
     return Moved(agreed, at_s)
+
+
+def make_updates(plan: MovePlan, access: Access) -> None:
+    """Makes the updates that are needed at the zones' primaries. Raises DnsError."""
+    if plan.forward.replacements:
+        perform(plan.forward, access.forward)
+    for each in plan.reverse.updates:
+        try:
+            perform(each.update, access.reverse)
+        except DnsError as error:
+            raise _half_done(error, plan.leaving) from error
 
 
 def _becomes(was: RecordSet, wish: Wish, ttl_s: int) -> RecordSet:

@@ -62,6 +62,25 @@ class ZoneUpdate:
 
     def message(self) -> dns.update.UpdateMessage:
         """The message, not yet signed."""
+        message = self._conditions()
+        for each in self.replacements:
+            now = each.becomes
+            message.delete(now.name, now.kind)
+            for value in now.values:
+                message.add(now.name, now.ttl_s, now.kind, value)
+        return message
+
+    def rehearsal(self) -> dns.update.UpdateMessage:
+        """A message under the same conditions that changes nothing: what is to come is deleted, and
+        is not there. It needs the same permissions, but for families that only lose records."""
+        message = self._conditions()
+        for each in self.replacements:
+            for value in each.becomes.values:
+                if value not in each.was.values:
+                    message.delete(each.was.name, each.was.kind, value)
+        return message
+
+    def _conditions(self) -> dns.update.UpdateMessage:
         message = dns.update.UpdateMessage(self.zone)
         for each in self.replacements:
             was = each.was
@@ -69,11 +88,6 @@ class ZoneUpdate:
                 message.absent(was.name, was.kind)
             for value in was.values:
                 message.present(was.name, was.kind, value)
-        for each in self.replacements:
-            now = each.becomes
-            message.delete(now.name, now.kind)
-            for value in now.values:
-                message.add(now.name, now.ttl_s, now.kind, value)
         return message
 
     def __str__(self) -> str:
@@ -106,6 +120,18 @@ def perform(update: ZoneUpdate, caller: Caller) -> None:
         return
     detail = _now(update, caller) if code in LOST_RACE else ""
     raise refusal(code, str(update.primary), str(update), detail=detail)
+
+
+def rehearse(update: ZoneUpdate, caller: Caller) -> None:
+    """Asks the primary whether it would make the update, and changes nothing.
+
+    Raises DnsError: a key that it does not accept, a policy, a lost race, silence.
+    """
+    answer = caller.ask(update.rehearsal, update.primary, str(update))
+    code = dns.rcode.to_text(answer.rcode())
+    if code != "NOERROR":
+        detail = _now(update, caller) if code in LOST_RACE else ""
+        raise refusal(code, str(update.primary), str(update), detail=detail)
 
 
 def _is_made(update: ZoneUpdate, caller: Caller) -> bool:
