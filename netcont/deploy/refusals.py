@@ -29,7 +29,7 @@ from netcont.model.deployment import (
 from netcont.model.plan import Plan
 
 _MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q", "bridge": "bridge"}
-_STRICT = "1"
+_STRICT, _LOOSE = "1", "2"
 
 
 def refusals(half: Half, goal: Plan, known: Plan, facts: Facts, node: Namespace) -> list[str]:
@@ -206,11 +206,29 @@ def _forwarding(half: Half, node: Namespace) -> Iterator[str]:
             "net.ipv4.ip_forward is 0: this host passes on nothing of a guest's:"
             " `sysctl -w net.ipv4.ip_forward=1`"
         )
-    if node.read_sysctl("net.ipv4.conf.all.rp_filter") == _STRICT:
+    strictness = node.read_sysctl("net.ipv4.conf.all.rp_filter")
+    if strictness == _STRICT:
         yield (
             "net.ipv4.conf.all.rp_filter is 1 (strict): what comes out of the tunnel would be"
-            " dropped: `sysctl -w net.ipv4.conf.all.rp_filter=2`"
+            " dropped: `sysctl -w net.ipv4.conf.all.rp_filter=0`"
         )
+    elif strictness == _LOOSE:
+        yield from _filtered(half)
+
+
+def _filtered(half: Half) -> Iterator[str]:
+    """What comes out of a link without an address passes a loose filter only if its source is
+    reached through that link (the kernel's fib_validate_source)."""
+    for guest in half.deployment.guest:
+        tunnel = half.deployment.carrier(guest)
+        if not isinstance(tunnel, Tunnel) or guest.reverse or guest.source is half.side:
+            continue
+        if tunnel.addresses.at(half.side) is None:
+            yield (
+                "net.ipv4.conf.all.rp_filter is 2 (loose): the kernel would drop what clients"
+                f" send to {guest.address} through {tunnel.name}, as it has no address: give it"
+                " addresses, or `sysctl -w net.ipv4.conf.all.rp_filter=0`"
+            )
 
 
 def _bridges(half: Half, facts: Facts) -> Iterator[str]:

@@ -164,6 +164,29 @@ def test_a_host_that_does_not_forward_is_refused(host: Gateway, tmp_path: Path) 
     refused(host.cli("up", written(tmp_path, TUNNEL), "--side", "a"), "ip_forward is 0")
 
 
+INNER = 'addresses = { a = "10.255.0.1/30", b = "10.255.0.2/30" }'
+FILTERS = {
+    "strict": ("1", "", "", "rp_filter is 1 (strict)"),
+    "loose, direct return": ("2", "", "reverse = false", "rp_filter is 2 (loose)"),
+    "loose, direct return, addresses": ("2", INNER, "reverse = false", ""),
+    "loose, reverse tunnel": ("2", "", "", ""),
+}
+
+
+@pytest.mark.parametrize("case", FILTERS)
+def test_a_filter_that_drops_what_comes_out_of_the_tunnel_is_refused(
+    host: Gateway, tmp_path: Path, case: str
+) -> None:
+    value, addresses, reverse, said = FILTERS[case]
+    host.sh(f"{AT_B}\nsysctl -qw net.ipv4.conf.all.rp_filter={value}")
+    text = TUNNEL.replace("key = 42", f"key = 42\n{addresses}") + reverse
+    ended = host.cli("plan", written(tmp_path, text), "--side", "b")
+    if said:
+        refused(ended, said, "sysctl -w net.ipv4.conf.all.rp_filter=0")
+    else:
+        right(ended)
+
+
 def test_status_shows_what_was_lost_and_up_puts_it_back(host: Gateway, tmp_path: Path) -> None:
     file = written(tmp_path, ROUTED)
     right(host.cli("up", file, "--side", "a"))

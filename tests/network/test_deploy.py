@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,19 @@ def test_a_guest_is_reached_at_the_other_side_and_all_is_taken_back(
         do(host, Half(deployment(TUNNELS[case]), side, "web"), "down")
     for was, (host, _) in zip(before, both, strict=True):
         assert difference(was, host.snapshot()) == []
+
+
+def test_a_loose_filter_drops_direct_returns_of_a_tunnel_without_an_address(
+    hosts: tuple[Gateway, Gateway, Gateway],
+) -> None:
+    a, b, _ = hosts
+    wanted = deployment(TUNNELS["gre"])
+    wanted = replace(wanted, guest=(replace(wanted.guest[0], reverse=False),))
+    for host, side in ((a, SideName.A), (b, SideName.B)):
+        do(host, Half(wanted, side, "web", switched=True), "up")
+    a.sh("ip addr add 10.8.0.8/32 dev lo")
+    b.sh("ip route add 10.8.0.8/32 via 192.0.2.1; sysctl -qw net.ipv4.conf.wan0.rp_filter=0")
+    ping = "ping -c 2 -W 1 -I 10.8.0.8 10.1.0.10"
+    a.sh(ping)
+    b.sh("sysctl -qw net.ipv4.conf.all.rp_filter=2")
+    a.sh(f"! {ping}")
