@@ -19,6 +19,13 @@ from dataclasses import dataclass
 from netcont.approach.base import STRETCH_BRIDGE, Context, announce_guest
 from netcont.errors import ConfigurationError
 from netcont.model.layout import Site
+from netcont.model.numbers import (
+    ALL_MACS,
+    SEGMENT_GATEWAY_MAC,
+    SEGMENT_NEXT_HOP,
+    SEGMENT_PRIORITY,
+    SEGMENT_TABLE,
+)
 from netcont.model.plan import (
     MAIN_TABLE,
     AddBridge,
@@ -39,11 +46,6 @@ from netcont.model.plan import (
 from netcont.model.scenario import Phase
 
 VTEP = "nc-vx"
-ALL_MACS = "00:00:00:00:00:00"
-GATEWAY_AT_B_MAC = "02:6e:63:00:00:01"
-NEXT_HOP = "169.254.77.1"
-TABLE = 771
-PRIORITY = 772
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _moved(phase: Phase, context: Context, *, isolated: bool) -> Plan:
             (
                 # Releases what has waited for the guest here; no frame would say so to its sender.
                 AddNeighbour(b.hypervisor, STRETCH_BRIDGE, guest.address, guest.mac),
-                Announce(b.hypervisor, b.guest_port, gateway, GATEWAY_AT_B_MAC),
+                Announce(b.hypervisor, b.guest_port, gateway, SEGMENT_GATEWAY_MAC),
             )
         )
     return Plan()
@@ -145,7 +147,7 @@ def _bridge_at_b(context: Context) -> tuple[Change, ...]:
     b = context.layout.b
     mtu_bytes = context.layout.mtu_bytes
     return (
-        AddBridge(b.hypervisor, STRETCH_BRIDGE, mtu_bytes, mac=GATEWAY_AT_B_MAC),
+        AddBridge(b.hypervisor, STRETCH_BRIDGE, mtu_bytes, mac=SEGMENT_GATEWAY_MAC),
         SetUp(b.hypervisor, STRETCH_BRIDGE),
     )
 
@@ -161,13 +163,13 @@ def _isolate(context: Context, link: str) -> tuple[Change, ...]:
         SetSysctl(node, "net.ipv4.conf.all.send_redirects", "0"),
         SetSysctl(b.gateway, f"net.ipv4.conf.{b.gateway_lan}.send_redirects", "0"),
         SetBridgePort(node, link, neigh_suppress=True),
-        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, GATEWAY_AT_B_MAC),
+        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, SEGMENT_GATEWAY_MAC),
         # The true gateway has another name here, since its own is taken by the line above.
-        AddNeighbour(node, STRETCH_BRIDGE, NEXT_HOP, a.gateway_mac),
-        AddRoute(node, f"{NEXT_HOP}/32", link=STRETCH_BRIDGE),
-        AddRoute(node, "default", via=NEXT_HOP, link=STRETCH_BRIDGE, table=TABLE),
-        AddRule(node, PRIORITY, source, MAIN_TABLE, destination=b.prefix),
-        AddRule(node, PRIORITY + 1, source, TABLE),
+        AddNeighbour(node, STRETCH_BRIDGE, SEGMENT_NEXT_HOP, a.gateway_mac),
+        AddRoute(node, f"{SEGMENT_NEXT_HOP}/32", link=STRETCH_BRIDGE),
+        AddRoute(node, "default", via=SEGMENT_NEXT_HOP, link=STRETCH_BRIDGE, table=SEGMENT_TABLE),
+        AddRule(node, SEGMENT_PRIORITY, source, MAIN_TABLE, destination=b.prefix),
+        AddRule(node, SEGMENT_PRIORITY + 1, source, SEGMENT_TABLE),
     )
 
 

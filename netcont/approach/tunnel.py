@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from netcont.approach.base import Context, announce_guest
 from netcont.model.layout import Layout
+from netcont.model.numbers import TUNNEL_PRIORITY, TUNNEL_TABLE
 from netcont.model.plan import (
     MAIN_TABLE,
     AddNeighbour,
@@ -29,8 +30,6 @@ from netcont.model.plan import (
 from netcont.model.scenario import Phase
 
 LINK = "nc-tun"
-TABLE = 770
-PRIORITY = 770
 
 
 @dataclass(frozen=True)
@@ -86,20 +85,22 @@ class IpTunnel:
 def _way_at_b(context: Context) -> tuple[Change, ...]:
     layout = context.layout
     a, b, guest = layout.a, layout.b, layout.guest
-    proxy = f"net.ipv4.conf.{b.gateway_lan}.proxy_arp"
+    host, proxy = f"{guest.address}/32", f"net.ipv4.conf.{b.gateway_lan}.proxy_arp"
     changes: list[Change] = [
         # B's own hosts reach the guest without leaving the site, and the other way round.
-        AddRule(b.gateway, PRIORITY, f"{guest.address}/32", MAIN_TABLE, destination=b.prefix),
+        AddRule(
+            b.gateway, TUNNEL_PRIORITY, f"{guest.address}/32", MAIN_TABLE, destination=b.prefix
+        ),
         # The guest asks B's LAN for its old gateway and neighbours: B's gateway answers, at once.
         SetSysctl(b.gateway, f"net.ipv4.neigh.{b.gateway_lan}.proxy_delay", "0"),
         SetSysctl(b.gateway, proxy, "1"),
         SetSysctl(b.gateway, f"net.ipv4.conf.{b.gateway_lan}.send_redirects", "0"),
     ]
-    rule = AddRule(b.gateway, PRIORITY + 1, f"{guest.address}/32", TABLE)
+    rule = AddRule(b.gateway, TUNNEL_PRIORITY + 1, host, TUNNEL_TABLE)
     if context.scenario.tunnel.reverse:
-        return (*changes, AddRoute(b.gateway, "default", link=LINK, table=TABLE), rule)
+        return (*changes, AddRoute(b.gateway, "default", link=LINK, table=TUNNEL_TABLE), rule)
     # Direct return: only A's own LAN is reached through the tunnel.
-    return (*changes, AddRoute(b.gateway, a.prefix, link=LINK, table=TABLE), rule)
+    return (*changes, AddRoute(b.gateway, a.prefix, link=LINK, table=TUNNEL_TABLE), rule)
 
 
 def _redirect_at_a(layout: Layout) -> tuple[Change, ...]:

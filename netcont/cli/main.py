@@ -7,10 +7,8 @@ returns None, or its exit code.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,6 +69,8 @@ class LazyGroup(click.Group):
         """
         entry = COMMANDS.get(cmd_name)
         if entry is None:
+            import difflib
+
             near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command {cmd_name!r}; {hint}")
@@ -138,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _traceback(settings: Settings) -> None:
     if settings.debug:
+        import traceback
+
         traceback.print_exc()
 
 

@@ -11,8 +11,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netcont.approach.extension import ALL_MACS
-from netcont.approach.tunnel import PRIORITY, TABLE
 from netcont.deploy.address import prefix_of
 from netcont.model.deployment import (
     OWN_PREFIX,
@@ -25,6 +23,7 @@ from netcont.model.deployment import (
     family_of,
     of_family,
 )
+from netcont.model.numbers import ALL_MACS, TUNNEL_PRIORITY, TUNNEL_TABLE
 from netcont.model.plan import (
     MAIN_TABLE,
     AddAddress,
@@ -193,7 +192,7 @@ class Half:
         family = family_of(guest.address)
         own = of_family(self.deployment.at(self.side).prefix, family)
         far = of_family(self.deployment.at(self.side.other).prefix, family)
-        yield AddRule(node, PRIORITY, source, MAIN_TABLE, destination=own)
+        yield AddRule(node, TUNNEL_PRIORITY, source, MAIN_TABLE, destination=own)
         yield SetSysctl(node, f"net.ipv4.neigh.{lan}.proxy_delay", "0")
         yield SetSysctl(node, f"net.ipv4.conf.{lan}.proxy_arp", "1")
         yield SetSysctl(node, f"net.ipv4.conf.{lan}.send_redirects", "0")
@@ -201,12 +200,12 @@ class Half:
             yield AddRoute(node, "default", link=tunnel.name, table=table)
         else:
             yield AddRoute(node, far or "", link=tunnel.name, table=table)
-        yield AddRule(node, PRIORITY + 1, source, table)
+        yield AddRule(node, TUNNEL_PRIORITY + 1, source, table)
 
 
 def table_of(deployment: Deployment, tunnel: Tunnel) -> int:
     """The routing table of the guests of a tunnel."""
-    return tunnel.table or TABLE + deployment.tunnel.index(tunnel)
+    return tunnel.table or TUNNEL_TABLE + deployment.tunnel.index(tunnel)
 
 
 def port_mac(name: str, side: SideName, link: str) -> str:

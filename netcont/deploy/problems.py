@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,5 +32,7 @@ class DeploymentError(ConfigurationError):
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The nearest of the words, if one is near."""
+    import difflib
+
     found = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
     return found[0] if found else None

@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 from netcont.approach import Context, find
-from netcont.approach.extension import GATEWAY_AT_B_MAC, NEXT_HOP
+from netcont.model.numbers import SEGMENT_GATEWAY_MAC, SEGMENT_NEXT_HOP
 from netcont.model.plan import (
     AddBridge,
     AddNeighbour,
@@ -36,12 +36,12 @@ def plan(name: str, phase: Phase, scenario: Scenario | None = None) -> Plan:
 def test_the_bridge_at_b_is_the_gateway_and_answers_for_it(name: str) -> None:
     prepared = plan(name, Phase.PREPARE)
     (bridge,) = (change for change in prepared if isinstance(change, AddBridge))
-    assert bridge.mac == GATEWAY_AT_B_MAC
+    assert bridge.mac == SEGMENT_GATEWAY_MAC
     neighbours = {c.address: c.mac for c in prepared if isinstance(c, AddNeighbour)}
     layout = context().layout
     assert neighbours == {
-        layout.a.gateway_address: GATEWAY_AT_B_MAC,
-        NEXT_HOP: layout.a.gateway_mac,
+        layout.a.gateway_address: SEGMENT_GATEWAY_MAC,
+        SEGMENT_NEXT_HOP: layout.a.gateway_mac,
     }
     (suppressed,) = (change for change in prepared if isinstance(change, SetBridgePort))
     assert suppressed.node == "hvb"
@@ -54,7 +54,7 @@ def test_what_is_for_b_stays_at_b_and_the_rest_goes_to_as_gateway(name: str) -> 
     assert (local.destination, local.table) == (context().layout.b.prefix, 254)
     assert local.priority < rest.priority
     (default,) = (c for c in prepared if isinstance(c, AddRoute) and c.destination == "default")
-    assert (default.via, default.table) == (NEXT_HOP, rest.table)
+    assert (default.via, default.table) == (SEGMENT_NEXT_HOP, rest.table)
 
 
 @every_extension
@@ -62,7 +62,7 @@ def test_only_the_guests_port_hears_where_its_gateway_is(name: str) -> None:
     released, said = plan(name, Phase.RESUME)
     assert isinstance(released, AddNeighbour)
     assert isinstance(said, Announce)
-    assert (said.link, said.mac, said.rarp) == ("hvb-guest", GATEWAY_AT_B_MAC, False)
+    assert (said.link, said.mac, said.rarp) == ("hvb-guest", SEGMENT_GATEWAY_MAC, False)
 
 
 @every_extension

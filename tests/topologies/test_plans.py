@@ -6,8 +6,8 @@ import pytest
 from graphs import CASES, TOPOLOGIES, Model, suited
 
 from netcont.approach import APPROACHES, DEFAULT_APPROACHES, find, guest_bridge
-from netcont.approach.extension import NEXT_HOP
 from netcont.approach.suited import WITHIN_A_LAN, default_approaches
+from netcont.model.numbers import SEGMENT_NEXT_HOP
 from netcont.model.plan import (
     AddLink,
     AddNeighbour,
@@ -81,7 +81,7 @@ def test_the_guests_port_joins_a_bridge_that_is_there_once_all_is_prepared(
 def test_addresses_that_are_announced_are_the_guests_or_the_lans(topology: str, name: str) -> None:
     model = Model(topology)
     for change in plans(model, name):
-        if isinstance(change, Announce | AddNeighbour) and change.address != NEXT_HOP:
+        if isinstance(change, Announce | AddNeighbour) and change.address != SEGMENT_NEXT_HOP:
             assert change.address in model.addresses
         if isinstance(change, UpdateRecord):
             assert change.server in model.addresses
