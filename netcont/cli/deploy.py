@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from netcont.deploy.file import deployment_name, deployment_schema, load_deploym
 from netcont.deploy.half import ALIAS, Half
 from netcont.deploy.here import Here
 from netcont.deploy.lock import WAIT_S
+from netcont.deploy.managers import Warned, own_links, warnings
 from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
 from netcont.deploy.view import SCHEMA_VERSION, plan_lines, status_of, status_text
@@ -127,6 +128,7 @@ def plan(
         facts = Kernel(engine.node, f"{ALIAS} {half.name}").facts(merged(known, goal))
         lines = plan_lines(goal, record, facts)
         against = refusals(half, goal, known, facts, engine.node)
+    warned = warnings(own_links(goal))
     if output_format == "json":
         content = {
             "schema_version": SCHEMA_VERSION,
@@ -135,6 +137,7 @@ def plan(
             "switched": switched,
             "changes": [vars(line) for line in lines],
             "refusals": against,
+            "warnings": _plainly(warned),
         }
         click.echo(_json(content))
     else:
@@ -144,6 +147,7 @@ def plan(
         click.echo(
             f"{half.name}, side {side}: {count} of {len(lines)} lines would change something"
         )
+        _warn(warned)
         for each in against:
             click.echo(f"refused: {each}", err=True)
     return ConfigurationError.exit_code if against else 0
@@ -184,6 +188,7 @@ def up(
             watch=Watcher(state_dir),
         )
     click.echo(f"{half.name}: {'up' if changed else 'was up already'} as side {side}")
+    _warn(warnings(own_links(half.plan())))
     if changed and confirm_within_s is not None:
         click.echo(f"reverts in {confirm_within_s:g} s unless you say: netcont confirm {half.name}")
 
@@ -241,17 +246,29 @@ def status(name: str | None, verbose: bool, state_dir: Path | None, output_forma
         facts = Kernel(engine.node, ALIAS).facts(everything)
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     shown = [status_of(record, facts, now_s) for record in records]
+    warned = warnings(own_links(Plan(tuple(everything))))
     if output_format == "json":
-        click.echo(_json({"schema_version": SCHEMA_VERSION, "deployments": shown}))
+        content = {"schema_version": SCHEMA_VERSION, "deployments": shown}
+        click.echo(_json({**content, "warnings": _plainly(warned)}))
     else:
         for line in status_text(shown, verbose=verbose) or ["nothing is deployed here"]:
             click.echo(line)
+        _warn(warned)
     return _DRIFT if any(each["state"] != "up" for each in shown) else 0
 
 
 def _half(file: Path, side: str) -> Half:
     name = deployment_name(str(file))
     return Half(load_deployment(file), SideName(side), name)
+
+
+def _plainly(warned: Sequence[Warned]) -> list[str]:
+    return ["\n".join(each.lines) for each in warned]
+
+
+def _warn(warned: Sequence[Warned]) -> None:
+    for text in _plainly(warned):
+        click.echo(f"warning: {text}", err=True)
 
 
 def _json(value: Any) -> str:
