@@ -27,6 +27,7 @@ from netcont.model.deployment import (
     link_of,
 )
 from netcont.model.plan import Plan
+from netcont.model.plan.change import is_ipv6
 
 _MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q", "bridge": "bridge"}
 _STRICT, _LOOSE = "1", "2"
@@ -223,7 +224,7 @@ def _filtered(half: Half) -> Iterator[str]:
         tunnel = half.deployment.carrier(guest)
         if not isinstance(tunnel, Tunnel) or guest.reverse or guest.source is half.side:
             continue
-        if tunnel.addresses.at(half.side) is None:
+        if all(is_ipv6(each) for each in tunnel.addresses.at(half.side)):
             yield (
                 "net.ipv4.conf.all.rp_filter is 2 (loose): the kernel would drop what clients"
                 f" send to {guest.address} through {tunnel.name}, as it has no address: give it"
