@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def load_deployment(path: Path) -> Deployment:
 
     Raises DeploymentError with all that is wrong in it, or ConfigurationError if it cannot be read.
     """
-    return check(_parse(path), str(path))
+    return _placed(check(_parse(path), str(path)), path.absolute().parent)
 
 
 def deployment_name(path_or_name: str) -> str:
@@ -46,6 +47,21 @@ def check(raw: Mapping[str, Any], label: str) -> Deployment:
         raise DeploymentError(label, problems)
     assert isinstance(deployment, Deployment)
     return deployment
+
+
+def _placed(deployment: Deployment, directory: Path) -> Deployment:
+    """Names of key files count from the directory of the file that names them."""
+
+    def placed(name: str | None) -> str | None:
+        return None if name is None else str(directory / name)
+
+    return replace(
+        deployment,
+        dns=tuple(
+            replace(one, key_file=placed(one.key_file), ptr_key_file=placed(one.ptr_key_file))
+            for one in deployment.dns
+        ),
+    )
 
 
 def deployment_schema() -> dict[str, Any]:

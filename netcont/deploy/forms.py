@@ -28,7 +28,7 @@ def wrong_forms(deployment: Deployment) -> Iterator[Problem]:
     """Every text that cannot be what it stands for."""
     for name in SideName:
         end, place = deployment.at(name), f"side.{name.value}"
-        yield from _address(f"{place}.address", end.address)
+        yield from host_form(f"{place}.address", end.address)
         yield from _each(f"{place}.prefix", end.prefix, _prefix)
         yield from _optional(f"{place}.link", end.link, _link)
     for index, tunnel in enumerate(deployment.tunnel):
@@ -42,14 +42,14 @@ def wrong_forms(deployment: Deployment) -> Iterator[Problem]:
         for word, per_side in (("bridge", extension.bridge), ("parent", extension.parent)):
             for side in SideName:
                 yield from _optional(f"{key}.{word}.{side.value}", per_side.at(side), _link)
-        yield from _each(f"{key}.head_end", extension.head_end, _address)
+        yield from _each(f"{key}.head_end", extension.head_end, host_form)
     for index, guest in enumerate(deployment.guest):
         yield from _guest_forms(key_of(deployment, "guest", index), guest)
 
 
 def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
-    yield from _address(f"{key}.address", guest.address)
-    yield from _optional(f"{key}.gateway", guest.gateway, _address)
+    yield from host_form(f"{key}.address", guest.address)
+    yield from _optional(f"{key}.gateway", guest.gateway, host_form)
     if guest.mac is not None and not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", guest.mac):
         yield Problem(
             f"{key}.mac", f"{guest.mac!r} is no MAC address", 'write it as "02:00:00:00:00:01"'
@@ -82,7 +82,8 @@ def _optional(
         yield from check(key, value)
 
 
-def _address(key: str, value: str) -> Iterator[Problem]:
+def host_form(key: str, value: str) -> Iterator[Problem]:
+    """What keeps a text from being the address of one host on a network."""
     address = parsed(value)
     if address is None or "/" in value:
         yield _no_address(key, value, "10.0.0.1")
@@ -120,7 +121,7 @@ def _interface(key: str, value: str) -> Iterator[Problem]:
     if interface.host_bits > 1 and interface.address in own:
         what = f"{value} is no host's: it is {interface.network}'s own"
         yield Problem(key, what, "take another of them")
-    yield from _address(key, interface.host)
+    yield from host_form(key, interface.host)
 
 
 def _prefix(key: str, value: str) -> Iterator[Problem]:

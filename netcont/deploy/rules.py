@@ -10,6 +10,7 @@ from netcont.deploy.address import NAMES, Prefix, prefix_of
 from netcont.deploy.families import wrong_families
 from netcont.deploy.forms import key_of, listed, wrong_forms
 from netcont.deploy.half import table_of
+from netcont.deploy.names import wrong_names
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import (
     OWN_PREFIX,
@@ -43,13 +44,14 @@ def broken_rules(deployment: Deployment) -> list[Problem]:
         *_mtus(deployment),
         *_own_ends(deployment),
         *_guests(deployment),
+        *wrong_names(deployment),
     ]
 
 
 def _sides(deployment: Deployment) -> Iterator[Problem]:
     a, b = deployment.side.a, deployment.side.b
-    if not deployment.tunnel and not deployment.extension:
-        yield Problem("tunnel", "missing", "add [tunnel] or [extension]")
+    if not (deployment.tunnel or deployment.extension or deployment.dns):
+        yield Problem("tunnel", "missing", "add [tunnel], [extension] or [dns]")
     if a.address == b.address:
         yield Problem(
             "side.b.address", f"{b.address} is side a's as well", "write the other host's address"

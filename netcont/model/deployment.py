@@ -183,6 +183,35 @@ class Guest:
     mac: str | None = None
 
 
+@dataclass(frozen=True)
+class DnsName:
+    """A name whose addresses follow the guests.
+
+    addresses: all of its A and AAAA records while they are at each side; at its guest's home that
+    guest's address, if none is given. A family that neither side has stays as it is. guest: whose
+    name it is; source: without one, the side that it is at home. by: the side that makes the
+    update; None: the one that guests move to. server: the zone's primary, None: that of its SOA
+    record; resolver: how servers are found, none: /etc/resolv.conf; port: where they listen.
+    key_file: a TSIG key on that side. ttl_s: from the move on, None: as it is. ptr: whether
+    pointers move as well, None: if an address has one; ptr_key_file, ptr_server: where these are
+    others.
+    """
+
+    name: str
+    addresses: ListPerSide = ListPerSide()
+    guest: str | None = None
+    source: SideName | None = field(default=None, metadata={"key": "from"})
+    by: SideName | None = None
+    server: str | None = None
+    key_file: str | None = None
+    resolver: tuple[str, ...] = ()
+    port: Annotated[int, Between(1, 65535)] = 53
+    ttl_s: Annotated[int, Between(0, 2**31 - 1)] | None = None
+    ptr: bool | None = None
+    ptr_server: str | None = None
+    ptr_key_file: str | None = None
+
+
 _IP_BYTES = {4: 20, 6: 40}
 _WITHIN_BYTES = {TunnelKind.IPIP: 0, TunnelKind.GRE: 4, ExtensionKind.VXLAN: 8 + 8 + 14}
 
@@ -196,6 +225,7 @@ class Deployment:
     tunnel: tuple[Tunnel, ...] = ()
     extension: tuple[Extension, ...] = ()
     guest: tuple[Guest, ...] = ()
+    dns: tuple[DnsName, ...] = ()
 
     def at(self, side: SideName) -> Side:
         """One end."""
@@ -222,6 +252,18 @@ class Deployment:
         if one.kind is ExtensionKind.VLAN:
             return None
         return self.path_mtu_bytes - (0 if one.fragment else self.overhead_bytes(one))
+
+    def home_of(self, one: DnsName) -> SideName | None:
+        """The side that a name is at home; None if the file does not say."""
+        homes = {each.address: each.source for each in self.guest}
+        return one.source if one.guest is None else homes.get(one.guest)
+
+    def addresses_of(self, one: DnsName, side: SideName) -> tuple[str, ...]:
+        """What a name has while guests are at a side."""
+        found = one.addresses.at(side)
+        if not found and one.guest is not None and side is self.home_of(one):
+            return (one.guest,)
+        return found
 
     def carrier(self, guest: Guest) -> Tunnel | Extension | None:
         """What a guest is carried over; None if its name is of none, or several could be meant."""

@@ -96,6 +96,21 @@ routes = { a = ["2001:db8:2::/48", "2001:db8:3::/48"], b = "2001:db8:1::/48" }
 head_end = "2001:db8:c::1"
 """
 
+NAMED = (
+    TUNNEL
+    + """
+[dns]
+name = "www.example.org"
+guest = "10.1.0.10"
+addresses = { a = ["192.0.2.10", "2001:db8:a::10"], b = ["198.51.100.10", "2001:db8:b::10"] }
+key_file = "mover.key"
+server = "192.0.2.53#5353"
+resolver = ["192.0.2.53", "2001:db8::53"]
+ttl_s = 5
+ptr = true
+"""
+)
+
 
 def deployment(text: str) -> Deployment:
     """What a text says; it must be right."""

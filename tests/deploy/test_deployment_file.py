@@ -17,9 +17,9 @@ from netcont.deploy.problems import DeploymentError, Problem
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import Deployment
 
-from .files import ROUTED, SEGMENT, SEGMENT6, TUNNEL, TUNNEL6, deployment
+from .files import NAMED, ROUTED, SEGMENT, SEGMENT6, TUNNEL, TUNNEL6, deployment
 
-ALL = (TUNNEL, SEGMENT, ROUTED, TUNNEL6, SEGMENT6)
+ALL = (TUNNEL, SEGMENT, ROUTED, TUNNEL6, SEGMENT6, NAMED)
 
 
 @pytest.mark.parametrize("text", ALL)

@@ -17,6 +17,7 @@ from netcont.model.plan.links import (
     AddVxlan,
     DelLink,
 )
+from netcont.model.plan.names import MoveName
 from netcont.model.plan.neighbours import AddFdb, AddNeighbour, DelFdb, DelNeighbour
 from netcont.model.plan.plan import Plan
 from netcont.model.plan.routing import (
@@ -61,6 +62,7 @@ __all__ = [
     "DelRoute",
     "DelRule",
     "Leave",
+    "MoveName",
     "Plan",
     "Register",
     "SetAlias",
