@@ -11,31 +11,19 @@ NAMES = {4: "IPv4", 6: "IPv6"}
 
 
 class Prefix(NamedTuple):
-    """An address with a prefix length; family is 4 or 6. An address alone has all its bits."""
+    """An address with a prefix length. family: 4 or 6. An address alone has all its bits. first,
+    last: the lowest and the highest address of the prefix."""
 
     family: int
     address: int
     length: int
-
-    @property
-    def host_bits(self) -> int:
-        """How many bits of the address are not the prefix's."""
-        return BITS[self.family] - self.length
-
-    @property
-    def first(self) -> int:
-        """The prefix's lowest address."""
-        return self.address >> self.host_bits << self.host_bits
-
-    @property
-    def last(self) -> int:
-        """The prefix's highest address."""
-        return self.first + (1 << self.host_bits) - 1
+    first: int
+    last: int
 
     @property
     def network(self) -> Prefix:
         """The prefix itself, without the host's bits."""
-        return Prefix(self.family, self.first, self.length)
+        return self._replace(address=self.first)
 
     @property
     def host(self) -> str:
@@ -43,14 +31,9 @@ class Prefix(NamedTuple):
         family = socket.AF_INET if self.family == 4 else socket.AF_INET6
         return socket.inet_ntop(family, self.address.to_bytes(BITS[self.family] // 8, "big"))
 
-    def holds(self, other: Prefix) -> bool:
-        """Whether the other is within this prefix."""
-        same = self.family == other.family and other.length >= self.length
-        return same and other.address >> self.host_bits == self.address >> self.host_bits
-
     def overlaps(self, other: Prefix) -> bool:
         """Whether they share an address."""
-        return self.holds(other) or other.holds(self)
+        return self.family == other.family and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
         return f"{self.host}/{self.length}"
@@ -65,12 +48,16 @@ def parsed(text: str) -> Prefix | None:
         number = int.from_bytes(socket.inet_pton(code, address), "big")
     except (OSError, ValueError):
         return None
+    bits = BITS[family]
     if not slash:
-        return Prefix(family, number, BITS[family])
-    digits = length.isascii() and length.isdecimal() and (length == "0" or length[0] != "0")
-    if not digits or int(length[:4]) > BITS[family]:
+        return Prefix(family, number, bits, number, number)
+    if length not in _LENGTHS or (size := int(length)) > bits:
         return None
-    return Prefix(family, number, int(length))
+    first = number >> (bits - size) << (bits - size)
+    return Prefix(family, number, size, first, first + (1 << (bits - size)) - 1)
+
+
+_LENGTHS = frozenset(str(length) for length in range(129))
 
 
 def prefix_of(text: str) -> Prefix:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from netcont.deploy.address import NAMES, parsed, prefix_of
+from netcont.deploy.address import NAMES, Prefix, parsed, prefix_of
+from netcont.deploy.carriers import key_of, keyed
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import (
     NAME_BYTES,
@@ -13,159 +14,156 @@ from netcont.model.deployment import (
     Deployment,
     Extension,
     Guest,
+    PerSide,
     SideName,
     Tunnel,
     family_of,
 )
 
+Wrong = tuple[str, str]
+"""What is wrong with a text, and the remedy."""
 
-def key_of(deployment: Deployment, kind: str, index: int) -> str:
-    """The key as it is written: without a number where there is one table only."""
-    return kind if len(getattr(deployment, kind)) == 1 else f"{kind}.{index}"
+Check = Callable[[str], Wrong | None]
 
 
 def wrong_forms(deployment: Deployment) -> Iterator[Problem]:
     """Every text that cannot be what it stands for."""
-    for name in SideName:
-        end, place = deployment.at(name), f"side.{name.value}"
-        yield from host_form(f"{place}.address", end.address)
+    for side in SideName:
+        end, place = deployment.at(side), f"side.{side}"
+        yield from _each(f"{place}.address", (end.address,), _address)
         yield from _each(f"{place}.prefix", end.prefix, _prefix)
-        yield from _optional(f"{place}.link", end.link, _link)
+        yield from _each(f"{place}.link", _given(end.link), _link)
     for index, tunnel in enumerate(deployment.tunnel):
         key = key_of(deployment, "tunnel", index)
-        yield from _own_link(f"{key}.name", tunnel.name)
+        yield from _each(f"{key}.name", (tunnel.name,), _own_link)
         yield from _inner_forms(key, tunnel)
     for index, extension in enumerate(deployment.extension):
         key = key_of(deployment, "extension", index)
-        yield from _own_link(f"{key}.name", extension.link)
+        yield from _each(f"{key}.name", _given(extension.name), _own_link)
         yield from _inner_forms(key, extension)
-        for word, per_side in (("bridge", extension.bridge), ("parent", extension.parent)):
-            for side in SideName:
-                yield from _optional(f"{key}.{word}.{side.value}", per_side.at(side), _link)
-        yield from _each(f"{key}.head_end", extension.head_end, host_form)
+        yield from _per_side(f"{key}.bridge", extension.bridge)
+        yield from _per_side(f"{key}.parent", extension.parent)
+        yield from _each(f"{key}.head_end", extension.head_end, _address)
     for index, guest in enumerate(deployment.guest):
         yield from _guest_forms(key_of(deployment, "guest", index), guest)
 
 
-def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
-    yield from host_form(f"{key}.address", guest.address)
-    yield from _optional(f"{key}.gateway", guest.gateway, host_form)
-    if guest.mac is not None and not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", guest.mac):
-        yield Problem(
-            f"{key}.mac", f"{guest.mac!r} is no MAC address", 'write it as "02:00:00:00:00:01"'
-        )
-
-
 def _inner_forms(key: str, one: Tunnel | Extension) -> Iterator[Problem]:
     for side in SideName:
-        yield from _each(f"{key}.addresses.{side.value}", one.addresses.at(side), _interface)
-        yield from _each(f"{key}.routes.{side.value}", one.routes.at(side), _prefix)
+        yield from _each(f"{key}.addresses.{side}", one.addresses.at(side), _interface)
+        yield from _each(f"{key}.routes.{side}", one.routes.at(side), _prefix)
 
 
-def listed(key: str, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each text of a list with its key as it is written: without a number if it is the only one."""
-    for number, text in enumerate(texts):
-        yield (key if len(texts) == 1 else f"{key}.{number}"), text
+def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
+    yield from _each(f"{key}.address", (guest.address,), _address)
+    yield from _each(f"{key}.gateway", _given(guest.gateway), _address)
+    yield from _each(f"{key}.mac", _given(guest.mac), _mac)
 
 
-def _each(
-    key: str, values: Sequence[str], check: Callable[[str, str], Iterator[Problem]]
-) -> Iterator[Problem]:
-    for place, value in listed(key, values):
-        yield from check(place, value)
+def _per_side(key: str, one: PerSide) -> Iterator[Problem]:
+    for side in SideName:
+        yield from _each(f"{key}.{side}", _given(one.at(side)), _link)
 
 
-def _optional(
-    key: str, value: str | None, check: Callable[[str, str], Iterator[Problem]]
-) -> Iterator[Problem]:
-    if value is not None:
-        yield from check(key, value)
+def _given(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (text,)
 
 
-def host_form(key: str, value: str) -> Iterator[Problem]:
+def _each(key: str, texts: Sequence[str], check: Check) -> Sequence[Problem]:
+    # Nearly all of them are right: nothing is made for those.
+    if not texts or not any(map(check, texts)):
+        return ()
+    found = [(place, check(text)) for place, text in keyed(key, texts)]
+    return [Problem(place, *wrong) for place, wrong in found if wrong is not None]
+
+
+def host_form(key: str, text: str) -> Sequence[Problem]:
     """What keeps a text from being the address of one host on a network."""
-    address = parsed(value)
-    if address is None or "/" in value:
-        yield _no_address(key, value, "10.0.0.1")
-        return
-    for place, what in _NO_HOSTS:
-        if place.holds(address):
-            yield Problem(key, f"{value} is {what}", "write a unicast one of a host")
+    return _each(key, (text,), _address)
 
 
-_NO_HOSTS = tuple(
-    (prefix_of(text), what)
-    for text, what in (
-        ("0.0.0.0/32", "no address of a host on a network"),
-        ("127.0.0.0/8", "no address of a host on a network"),
-        ("224.0.0.0/4", "a multicast address"),
-        ("255.255.255.255/32", "everybody's address"),
-        ("::/96", "no address of a host on a network"),
-        ("::ffff:0:0/96", "an IPv4 address in IPv6's clothes"),
-        ("fe80::/10", "link-local: it says nothing without a link"),
-        ("ff00::/8", "a multicast address"),
-    )
-)
+def _address(text: str) -> Wrong | None:
+    address = parsed(text)
+    if address is None or "/" in text:
+        return _no_address(text, "10.0.0.1", "2001:db8::1")
+    return _no_host(text, address)
 
 
-def _interface(key: str, value: str) -> Iterator[Problem]:
-    interface = parsed(value)
+def _no_host(text: str, address: Prefix) -> Wrong | None:
+    for place, what in _NO_HOSTS[address.family]:
+        if place.first <= address.address <= place.last:
+            return f"{text} is {what}", "write a unicast one of a host"
+    return None
+
+
+_NO_HOSTS = {
+    4: (
+        (prefix_of("0.0.0.0"), "no address of a host on a network"),
+        (prefix_of("127.0.0.0/8"), "no address of a host on a network"),
+        (prefix_of("224.0.0.0/4"), "a multicast address"),
+        (prefix_of("255.255.255.255"), "everybody's address"),
+    ),
+    6: (
+        (prefix_of("::/96"), "no address of a host on a network"),
+        (prefix_of("::ffff:0:0/96"), "an IPv4 address in IPv6's clothes"),
+        (prefix_of("fe80::/10"), "link-local: it says nothing without a link"),
+        (prefix_of("ff00::/8"), "a multicast address"),
+    ),
+}
+
+
+def _interface(text: str) -> Wrong | None:
+    interface = parsed(text)
     if interface is None:
-        yield _no_address(key, value, "10.255.0.1/30")
-        return
-    if "/" not in value:
-        length = 30 if interface.family == 4 else 64
-        yield Problem(key, f"{value!r} has no prefix length", f'write "{value}/{length}"')
-    # The last one is for broadcasts, in IPv4; the first was, and is for IPv6's routers (RFC 4291).
-    own = (interface.first, interface.last if interface.family == 4 else interface.first)
-    if interface.host_bits > 1 and interface.address in own:
-        what = f"{value} is no host's: it is {interface.network}'s own"
-        yield Problem(key, what, "take another of them")
-    yield from host_form(key, interface.host)
+        return _no_address(text, "10.255.0.1/30", "2001:db8:ff::1/64")
+    if "/" not in text:
+        return f"{text!r} has no prefix length", f'write "{text}/{_USUAL[interface.family]}"'
+    # The first address was for broadcasts once, and is for routers in IPv6 (RFC 4291 §2.6.1).
+    _, address, _, first, last = interface
+    if last - first > 1 and (address == first or (address == last and interface.family == 4)):
+        return f"{text} is no host's: it is {interface.network}'s own", "take another of them"
+    return _no_host(text, interface)
 
 
-def _prefix(key: str, value: str) -> Iterator[Problem]:
-    prefix = parsed(value)
+_USUAL = {4: 30, 6: 64}
+
+
+def _prefix(text: str) -> Wrong | None:
+    prefix = parsed(text)
     if prefix is None:
-        yield _no_address(key, value, "10.0.0.0/24")
-    elif prefix.address != prefix.first:
-        yield Problem(key, f"{value!r} has bits beyond its length", f'write "{prefix.network}"')
-    elif "/" not in value:
-        yield Problem(key, f"{value!r} has no prefix length", f'write "{prefix}"')
+        return _no_address(text, "10.0.0.0/24", "2001:db8::/64")
+    if prefix.address != prefix.first:
+        return f"{text!r} has bits beyond its length", f'write "{prefix.network}"'
+    if "/" not in text:
+        return f"{text!r} has no prefix length", f'write "{prefix}"'
+    return None
 
 
-_IN_IPV6 = {"10.0.0.1": "2001:db8::1", "10.255.0.1/30": "2001:db8:ff::1/64"}
+def _no_address(text: str, *examples: str) -> Wrong:
+    family = family_of(text)
+    example = examples[family == 6]
+    return f"{text!r} is no {NAMES[family]} address", f'write one such as "{example}"'
 
 
-def _no_address(key: str, value: str, example: str) -> Problem:
-    if ":" in value:
-        example = _IN_IPV6.get(example, "2001:db8::/64")
-    family = NAMES[family_of(value)]
-    return Problem(key, f"{value!r} is no {family} address", f'write one such as "{example}"')
+def _mac(text: str) -> Wrong | None:
+    if re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", text):
+        return None
+    return f"{text!r} is no MAC address", 'write it as "02:00:00:00:00:01"'
 
 
-def _link(key: str, value: str) -> Iterator[Problem]:
-    length = len(value.encode())
+def _link(text: str) -> Wrong | None:
+    length = len(text.encode())
     if length > NAME_BYTES:
-        yield Problem(
-            key,
-            f"{value!r} has {length} characters, the kernel takes {NAME_BYTES}",
-            "shorten it",
-        )
-    elif not re.fullmatch(r"[!-~]+", value) or "/" in value or ":" in value or value in (".", ".."):
-        yield Problem(
-            key, f"{value!r} is no name of a link", "write letters, digits, '-', '_', '.'"
-        )
+        what = f"{text!r} has {length} characters, the kernel takes {NAME_BYTES}"
+        return what, "shorten it"
+    if not re.fullmatch(r"[!-~]+", text) or "/" in text or ":" in text or text in (".", ".."):
+        return f"{text!r} is no name of a link", "write letters, digits, '-', '_', '.'"
+    return None
 
 
-def _own_link(key: str, value: str) -> Iterator[Problem]:
-    wrong = list(_link(key, value))
-    yield from wrong
-    if wrong:
-        return
-    if not re.fullmatch(rf"{OWN_PREFIX}[A-Za-z0-9_-]+", value):
-        yield Problem(
-            key,
-            f"{value!r} does not say that it is netcont's",
-            f'call it "{OWN_PREFIX}…": letters, digits, "-" and "_"',
-        )
+def _own_link(text: str) -> Wrong | None:
+    wrong = _link(text)
+    if wrong is not None or re.fullmatch(rf"{OWN_PREFIX}[A-Za-z0-9_-]+", text):
+        return wrong
+    what = f"{text!r} does not say that it is netcont's"
+    return what, f'call it "{OWN_PREFIX}…": letters, digits, "-" and "_"'

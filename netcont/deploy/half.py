@@ -23,7 +23,7 @@ from netcont.model.deployment import (
     family_of,
     of_family,
 )
-from netcont.model.numbers import ALL_MACS, TUNNEL_PRIORITY, TUNNEL_TABLE
+from netcont.model.numbers import ALL_MACS, TUNNEL_PRIORITY
 from netcont.model.plan import (
     MAIN_TABLE,
     AddAddress,
@@ -188,7 +188,7 @@ class Half:
     def _way_back(self, guest: Guest, tunnel: Tunnel) -> Iterator[Change]:
         """See netcont.approach.tunnel for why each of these is needed."""
         node, lan, source = self.node, self._lan, f"{guest.address}/32"
-        table = table_of(self.deployment, tunnel)
+        table = self.deployment.table_of(tunnel)
         family = family_of(guest.address)
         own = of_family(self.deployment.at(self.side).prefix, family)
         far = of_family(self.deployment.at(self.side.other).prefix, family)
@@ -201,11 +201,6 @@ class Half:
         else:
             yield AddRoute(node, far or "", link=tunnel.name, table=table)
         yield AddRule(node, TUNNEL_PRIORITY + 1, source, table)
-
-
-def table_of(deployment: Deployment, tunnel: Tunnel) -> int:
-    """The routing table of the guests of a tunnel."""
-    return tunnel.table or TUNNEL_TABLE + deployment.tunnel.index(tunnel)
 
 
 def port_mac(name: str, side: SideName, link: str) -> str:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from netcont.deploy.address import parsed
-from netcont.deploy.forms import host_form, key_of, listed
+from netcont.deploy.carriers import key_of, keyed
+from netcont.deploy.forms import host_form
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import Deployment, DnsName, SideName
 from netcont.model.plan import MoveName
@@ -81,7 +82,7 @@ def key_file_form(key: str, value: str | None) -> Iterator[Problem]:
 def _servers(key: str, one: DnsName) -> Iterator[Problem]:
     given = [("server", one.server), ("ptr_server", one.ptr_server)]
     places = [(f"{key}.{word}", text) for word, text in given if text is not None]
-    for place, text in (*places, *listed(f"{key}.resolver", one.resolver)):
+    for place, text in (*places, *keyed(f"{key}.resolver", one.resolver)):
         address, hash_sign, port = text.partition("#")
         number = int(port) if port.isascii() and port.isdecimal() else 0
         if parsed(address) is None or "/" in address or (hash_sign and not 0 < number < 65536):
@@ -105,8 +106,8 @@ def _place(key: str, one: DnsName, deployment: Deployment) -> Iterator[Problem]:
 
 def _addresses(key: str, one: DnsName, deployment: Deployment) -> Iterator[Problem]:
     for side in SideName:
-        place = f"{key}.addresses.{side.value}"
-        for each, text in listed(place, one.addresses.at(side)):
+        place = f"{key}.addresses.{side}"
+        for each, text in keyed(place, one.addresses.at(side)):
             yield from host_form(each, text)
         if not deployment.addresses_of(one, side) and deployment.home_of(one) is not None:
             yield Problem(place, "missing", "add what the name has while guests are there")

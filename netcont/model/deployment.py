@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, NamedTuple
+
+from netcont.model.numbers import TUNNEL_TABLE
 
 NAME_BYTES = 15
 """What the kernel keeps of a link's name (IFNAMSIZ, without the final zero)."""
@@ -265,14 +268,29 @@ class Deployment:
             return (one.guest,)
         return found
 
+    @property
+    def links(self) -> tuple[Tunnel | Extension, ...]:
+        """All that guests may be carried over."""
+        return (*self.tunnel, *self.extension)
+
     def carrier(self, guest: Guest) -> Tunnel | Extension | None:
         """What a guest is carried over; None if its name is of none, or several could be meant."""
-        candidates: list[Tunnel | Extension] = [*self.tunnel, *self.extension]
         if guest.over is not None:
-            candidates = [each for each in candidates if link_of(each) == guest.over]
-        elif self.tunnel:
-            candidates = list(self.tunnel)
-        return candidates[0] if len(candidates) == 1 else None
+            return self._by_name.get(guest.over)
+        several = self.tunnel or self.extension
+        return several[0] if len(several) == 1 else None
+
+    def table_of(self, tunnel: Tunnel) -> int:
+        """The routing table of a tunnel's guests."""
+        return tunnel.table or TUNNEL_TABLE + self._places[tunnel.name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Tunnel | Extension]:
+        return {link_of(each): each for each in reversed(self.links)}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {each.name: place for place, each in enumerate(self.tunnel)}
 
 
 def link_of(one: Tunnel | Extension) -> str:

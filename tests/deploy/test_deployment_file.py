@@ -294,7 +294,7 @@ BAD_FAMILIES: dict[str, tuple[str, str, str, str, str]] = {
         "2001:db8:3::/48",
         "10.3.0.0/16",
         "extension.routes.a.1",
-        "add an IPv4 one to extension.addresses.b",
+        "add an IPv4 address to extension.addresses.b",
     ),
     "the gateway": (TUNNEL6, '"2001:db8:1::1"', '"10.1.0.1"', "guest.1.gateway", "an IPv6 one"),
     "a guest without a prefix": (

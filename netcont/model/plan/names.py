@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -86,10 +84,14 @@ def kind_of(address: str) -> str:
 
 def pointer_of(address: str) -> str:
     """The name that holds an address's pointer (RFC 1035 §3.5, RFC 3596 §2.5)."""
+    import ipaddress
+
     return f"{ipaddress.ip_address(address).reverse_pointer}."
 
 
 def _nsupdate(server: str | None, key_file: str | None, lines: Iterable[str]) -> str:
+    import shlex
+
     asked = [f"server {server.replace('#', ' ')}"] if server else []
     told = " ".join(f'"{line}"' for line in (*asked, *lines, "send"))
     key = f" -k {shlex.quote(key_file)}" if key_file else ""
