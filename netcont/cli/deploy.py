@@ -122,7 +122,7 @@ def plan(
     with _engine(state_dir) as engine:
         record = engine.records.read(half.name)
         if switched is None:
-            switched = record is not None and record.switched
+            switched = engine.is_switched(half.name, record)
         half = replace(half, switched=switched)
         goal, known = half.plan(), record.known if record else Plan()
         facts = Kernel(engine.node, f"{ALIAS} {half.name}").facts(merged(known, goal))
@@ -187,7 +187,9 @@ def up(
             confirm_within_s=confirm_within_s,
             watch=Watcher(state_dir),
         )
-    click.echo(f"{half.name}: {'up' if changed else 'was up already'} as side {side}")
+        record = engine.records.read(half.name)
+    turned = ", guests switched" if record is not None and record.switched else ""
+    click.echo(f"{half.name}: {'up' if changed else 'was up already'} as side {side}{turned}")
     _warn(warnings(own_links(half.plan())))
     if changed and confirm_within_s is not None:
         click.echo(f"reverts in {confirm_within_s:g} s unless you say: netcont confirm {half.name}")

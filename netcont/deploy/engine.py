@@ -18,7 +18,7 @@ from pathlib import Path
 
 from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.half import ALIAS, Half
-from netcont.deploy.here import may_change
+from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, locked, undisturbed
 from netcont.deploy.record import Confirmation, Record, Records, merged
 from netcont.deploy.refusals import missing_kinds, refusals
@@ -39,7 +39,7 @@ ANNOUNCING_S = 1.5
 """How long the repeats of an announcement take (see netcont.model.plan.Announce)."""
 
 Watch = Callable[[str, str, float], None]
-"""Starts what reverts the deployment of that name and token after so many seconds."""
+"""Starts what reverts the deployment of that name and token at that time on CLOCK_BOOTTIME."""
 
 
 @dataclass
@@ -74,21 +74,23 @@ class Engine:
     ) -> bool:
         """Makes a side stand, whole or not at all; returns whether anything had to be done.
 
-        switched None: as it is now. Raises KernelError, PrerequisiteError or ConfigurationError.
+        switched None: as it is now, or was before this host was booted again. Raises KernelError,
+        PrerequisiteError or ConfigurationError.
         """
         with self._working():
             record = self._settled(half.name)
             _same_side(record, half)
             if switched is None:
-                switched = record is not None and record.switched
+                switched = self.is_switched(half.name, record)
             half = replace(half, switched=switched)
-            record = record or Record(half.name, half.side.value, source)
+            record = record or Record(half.name, half.side.value, source, host=is_host())
             goal = half.plan()
             kernel = self._kernel(half.name)
             known = record.stands
             facts = kernel.facts(merged(known, goal))
             self._refuse(half, goal, known, facts)
-            if known == goal and not _drifted(goal, facts):
+            as_it_is = known == goal and record.switched == half.switched
+            if as_it_is and not _drifted(goal, facts):
                 return False
             kinds = missing_kinds(goal, facts)
             if kinds:
@@ -104,7 +106,7 @@ class Engine:
                 begun = replace(begun, confirmation=_due(record, confirm_within_s))
             self._write(begun)
             if begun.confirmation is not None and watch is not None:
-                watch(half.name, begun.confirmation.token, confirm_within_s or 0.0)
+                self._watched(begun.confirmation, watch, record)
             self._go(kernel, begun, record)
             self._write(replace(begun.settled(goal), switched=half.switched))
         self._announce(half)
@@ -118,9 +120,19 @@ class Engine:
         with self._working():
             record = self.records.read(name)
             if record is None:
+                self.records.remove(name)
                 return False
             self._undo(record)
             return True
+
+    def is_switched(self, name: str, record: Record | None) -> bool:
+        """Whether guests are turned to the other side, or were when this host was booted again.
+
+        record: that of the deployment.
+        """
+        if record is not None:
+            return record.switched
+        return is_host() and self.records.switched_before(name)
 
     def recover(self, name: str | None = None) -> list[str]:
         """Completes or takes back what a killed process left; returns what was done, in words."""
@@ -164,6 +176,17 @@ class Engine:
             )
         with locked(self._lock, self.wait_s), undisturbed():
             yield
+
+    def _watched(self, due: Confirmation, watch: Watch, before: Record) -> None:
+        """Starts the watch; without it nothing is changed, and the record says so."""
+        try:
+            watch(before.name, due.token, due.due_s)
+        except NetcontError:
+            if before.stands.changes:
+                self._write(before)
+            else:
+                self.records.remove(before.name)
+            raise
 
     def _kernel(self, name: str) -> Kernel:
         return Kernel(self.node, f"{ALIAS} {name}", self.step, self.chunk)

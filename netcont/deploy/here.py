@@ -12,6 +12,7 @@ from netcont.kernel.namespace import Namespace
 NODE = "host"
 
 _CAP_NET_ADMIN = 12
+_FIRST = Path("/proc/1/ns/net")
 
 
 class Here(Namespace):
@@ -32,3 +33,12 @@ def may_change() -> bool:
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
     return False
+
+
+def is_host() -> bool:
+    """Whether this is the network namespace of this machine's first process, in which services
+    are, and which a reboot brings back."""
+    try:
+        return _FIRST.samefile("/proc/self/ns/net")
+    except PermissionError:
+        return True  # whoever may not know it is in no other

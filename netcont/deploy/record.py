@@ -43,7 +43,7 @@ class Record:
 
     stands: what is there, whole, unless goal says that it is on its way there (an empty goal: to
     nothing). forward: a started way is gone on with, not back. was: settings as they were before
-    netcont. source: the file, for people.
+    netcont. source: the file, for people. host: in the namespace that a reboot brings back.
     """
 
     name: str
@@ -55,6 +55,13 @@ class Record:
     forward: bool = False
     was: dict[str, str] = field(default_factory=dict)
     confirmation: Confirmation | None = None
+    host: bool = False
+
+    @property
+    def outlives_a_boot(self) -> bool:
+        """Whether its guests are still at the other side when this host is booted again."""
+        due = self.confirmation
+        return self.host and (self.switched if due is None else due.back_switched)
 
     @property
     def known(self) -> Plan:
@@ -77,7 +84,8 @@ class Records:
     """The records of one network namespace in one boot.
 
     directory: for all of them; origin: see netcont.kernel.origin. Those of earlier boots are
-    forgotten: the kernel state that they speak of is gone.
+    forgotten: the kernel state that they speak of is gone. Only where guests were is kept until
+    their deployment is up again: they did not move while their gateway was booted.
     """
 
     def __init__(self, directory: Path, origin: str) -> None:
@@ -94,17 +102,7 @@ class Records:
 
     def read(self, name: str) -> Record | None:
         """The record; None if there is none. Raises PrerequisiteError if it cannot be read."""
-        path = self._path(name)
-        try:
-            return _decoded(json.loads(path.read_bytes()))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise PrerequisiteError(
-                f"{path}: cannot be read: {error}",
-                remedy="run as root; if it is damaged, remove it and then what"
-                f' `ip link` shows with the alias "netcont {name}"',
-            ) from error
+        return _read(self._path(name))
 
     def write(self, record: Record) -> None:
         """The record, on disk when this returns. Raises PrerequisiteError; then nothing changed."""
@@ -120,6 +118,7 @@ class Records:
                 os.fsync(file.fileno())
             aside.replace(path)
             self._sync()
+            self._forget(record.name)
         except OSError as error:
             with contextlib.suppress(OSError):
                 aside.unlink()
@@ -130,8 +129,20 @@ class Records:
 
     def remove(self, name: str) -> None:
         """Nothing of the deployment stands any more."""
-        self._path(name).unlink(missing_ok=True)
-        self._sync()
+        if self._path(name).exists():
+            self._path(name).unlink()
+            self._sync()
+        self._forget(name)
+
+    def switched_before(self, name: str) -> bool:
+        """Whether its guests had been switched when this host was booted again.
+
+        Raises PrerequisiteError if that cannot be read.
+        """
+        found = [path for path in self._of_earlier_boots(name) if path.exists()]
+        latest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+        record = None if latest is None else _read(latest)
+        return record is not None and record.outlives_a_boot
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
@@ -140,12 +151,18 @@ class Records:
         if self._directory.is_dir():
             return
         self._directory.mkdir(parents=True, mode=0o755)
-        for other in self._all.iterdir():
-            if boot_of(other.name) == boot_of(self._origin) or not other.is_dir():
-                continue
-            for file in other.glob("*"):
-                file.unlink()
-            other.rmdir()
+        for path in self._of_earlier_boots("*"):
+            if not _is_kept(path):
+                _drop(path)
+
+    def _of_earlier_boots(self, name: str) -> list[Path]:
+        boot = boot_of(self._origin)
+        found = self._all.glob(f"*/{name}{_SUFFIX}")
+        return [path for path in found if boot_of(path.parent.name) != boot]
+
+    def _forget(self, name: str) -> None:
+        for path in self._of_earlier_boots(name):
+            _drop(path)
 
     def _sync(self) -> None:
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
@@ -153,6 +170,34 @@ class Records:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _read(path: Path) -> Record | None:
+    try:
+        return _decoded(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PrerequisiteError(
+            f"{path}: cannot be read: {error}",
+            remedy="run as root; if it is damaged, remove it and then what"
+            f' `ip link` shows with the alias "netcont {path.stem}"',
+        ) from error
+
+
+def _is_kept(path: Path) -> bool:
+    try:
+        record = _read(path)
+    except PrerequisiteError:
+        return False  # nobody can make anything of it
+    return record is not None and record.outlives_a_boot
+
+
+def _drop(path: Path) -> None:
+    for each in (path, path.with_suffix(".new")):
+        each.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()  # others may be in it
 
 
 _KINDS: dict[str, type[Change]] = {

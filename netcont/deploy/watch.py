@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from netcont.deploy.engine import Engine
-from netcont.deploy.here import Here
+from netcont.deploy.here import Here, is_host
 from netcont.errors import NetcontError, PrerequisiteError
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT)
@@ -29,10 +29,10 @@ class Watcher:
     def __init__(self, state_dir: Path | None) -> None:
         self._state = state_dir
 
-    def __call__(self, name: str, token: str, after_s: float) -> None:
-        """Has the deployment reverted after so many seconds. Raises PrerequisiteError."""
+    def __call__(self, name: str, token: str, due_s: float) -> None:
+        """Has the deployment reverted at that time on CLOCK_BOOTTIME. Raises PrerequisiteError."""
         state = str(self._state.absolute()) if self._state else ""
-        own = [sys.executable, "-m", "netcont.deploy.watch", state, name, token, repr(after_s)]
+        own = [sys.executable, "-m", "netcont.deploy.watch", state, name, token, repr(due_s)]
         if _has_systemd():
             _with_systemd(f"netcont-revert-{token[:12]}", own)
             return
@@ -55,12 +55,8 @@ def _environment() -> dict[str, str]:
 
 def _has_systemd() -> bool:
     """Whether systemd runs here, and its units would be in this network namespace."""
-    if not Path("/run/systemd/system").is_dir() or shutil.which("systemd-run") is None:
-        return False
-    try:
-        return Path("/proc/1/ns/net").samefile("/proc/self/ns/net")
-    except OSError:
-        return False
+    found = Path("/run/systemd/system").is_dir() and shutil.which("systemd-run") is not None
+    return found and is_host()
 
 
 def _with_systemd(unit: str, own: list[str]) -> None:
@@ -74,13 +70,13 @@ def _with_systemd(unit: str, own: list[str]) -> None:
         )
 
 
-def watch(state: str, name: str, token: str, after_s: float) -> None:
+def watch(state: str, name: str, token: str, due_s: float) -> None:
     """Waits, then reverts; while another netcont is at work it tries again."""
     # Whoever started it had the signals held back.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGTERM))
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
-    time.sleep(after_s)
+    time.sleep(max(0.0, due_s - time.clock_gettime(time.CLOCK_BOOTTIME)))
     until_s = time.monotonic() + _GRACE_S
     while time.monotonic() < until_s:
         with Here() as node:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from netcont.deploy.converge import Kernel
 from netcont.deploy.engine import Engine
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
-from netcont.errors import KernelError
+from netcont.errors import KernelError, PrerequisiteError
 from netcont.model.deployment import SideName
 from netcont.model.plan import AddRoute, Plan
 
@@ -365,6 +366,52 @@ def test_an_unconfirmed_change_goes_back_to_what_stood(host: Gateway, tmp_path: 
         assert time.monotonic() < until
         time.sleep(0.1)
     assert difference(after, host.snapshot()) == []
+
+
+def test_without_a_watch_nothing_is_changed(host: Gateway) -> None:
+    before = host.snapshot()
+    half = Half(deployment(ROUTED), SideName.A, "web")
+
+    def no_watch(*_: object) -> None:
+        raise PrerequisiteError("systemd-run: no")
+
+    def inside() -> int:
+        with Here() as node:
+            engine = Engine(node, host.state)
+            with pytest.raises(PrerequisiteError, match="systemd-run"):
+                engine.up(half, "web.toml", confirm_within_s=60, watch=no_watch)
+            assert engine.records.read("web") is None
+            assert engine.up(half, "web.toml")
+            stands = engine.records.read("web")
+            with pytest.raises(PrerequisiteError, match="systemd-run"):
+                engine.up(
+                    replace(half, switched=True),
+                    "web.toml",
+                    switched=True,
+                    confirm_within_s=60,
+                    watch=no_watch,
+                )
+            assert engine.records.read("web") == stands
+            assert engine.down("web")
+        return 0
+
+    right(host.run(inside))
+    assert difference(before, host.snapshot()) == []
+
+
+def test_a_guest_on_a_segment_is_switched_although_nothing_has_to_be_made(
+    host: Gateway, tmp_path: Path
+) -> None:
+    guest = '[guest]\naddress = "10.1.0.10"\nfrom = "b"\nmac = "02:00:00:00:00:0a"\n'
+    file = written(tmp_path, SEGMENT + guest)
+    right(host.cli("up", file, "--side", "a"))
+    said = right(host.cli("up", file, "--side", "a", "--switch"))
+    assert said == "web: up as side a, guests switched\n"
+    assert "guests switched" in host.cli("status").said
+    said = right(host.cli("up", file, "--side", "a"))
+    assert said == "web: was up already as side a, guests switched\n"
+    assert right(host.cli("up", file, "--side", "a", "--no-switch")) == "web: up as side a\n"
+    right(host.cli("down", file))
 
 
 def test_the_watch_is_not_needed_if_someone_looks_later(host: Gateway) -> None:
