@@ -63,9 +63,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command, imported now.
 
-        Raises click.UsageError, with the nearest name, if there is none of that name, and
-        PrerequisiteError if it needs a package that is not installed. Any other error while it
-        is imported goes through, to be shown as it is.
+        Raises click.UsageError, with the nearest name, if there is none of that name. Any error
+        while it is imported goes through.
         """
         entry = COMMANDS.get(cmd_name)
         if entry is None:
@@ -75,15 +74,7 @@ class LazyGroup(click.Group):
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command {cmd_name!r}; {hint}")
         module, _, attribute = entry.target.partition(":")
-        try:
-            command = getattr(importlib.import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] == "netcont":
-                raise
-            raise PrerequisiteError(
-                f"netcont {cmd_name} needs the Python package {error.name!r}, which is missing",
-                remedy="start it by scripts/netcont, which sets up what is missing",
-            ) from error
+        command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 
@@ -128,12 +119,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The last resort: a line instead of a traceback, which --debug shows.
     except Exception as error:  # noqa: BLE001
         _traceback(settings)
+        missing = _missing_package(error)
+        if missing is not None:
+            _say(f"netcont: error: {missing}")
+            return missing.exit_code
         text = " ".join(str(error).split())
         _say(f"netcont: error: unexpected {type(error).__name__}: {text}")
         if not settings.debug:
             _say("  remedy: run again with --debug for the traceback: netcont --debug …")
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _missing_package(error: Exception) -> PrerequisiteError | None:
+    """What a command says that needs what is not installed, as on a gateway; None: it is not that.
+
+    Any command may import when it runs, so this is found out here.
+    """
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    if name is None or name.partition(".")[0] in ("netcont", "topologies"):
+        return None
+    return PrerequisiteError(
+        f"this command needs the Python package {name!r}, which is missing",
+        remedy="start it by scripts/netcont, which sets up what is missing",
+    )
 
 
 def _traceback(settings: Settings) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 import subprocess
 import sys
+import tomllib
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -133,9 +136,34 @@ def test_a_missing_package_is_a_missing_prerequisite(
 ) -> None:
     monkeypatch.setitem(COMMANDS, "try", Entry("netcont_no_such:x", "Made up."))
     assert main(["try"]) == 5
-    assert capsys.readouterr().err.startswith(
-        "netcont: error: netcont try needs the Python package 'netcont_no_such', which is missing\n"
+    said = "netcont: error: this command needs the Python package 'netcont_no_such', which is"
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_package_that_is_missing_only_when_a_command_runs_is_named_as_well(
+    capsys: pytest.CaptureFixture[str], install: Install
+) -> None:
+    install(lambda: importlib.import_module("netcont_no_such"))
+    assert main(["try"]) == 5
+    assert "needs the Python package 'netcont_no_such'" in capsys.readouterr().err
+
+
+def test_on_a_gateway_the_packages_that_are_no_extra_are_enough() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    declared = {re.split("[<>=]", each)[0] for each in project["dependencies"]}
+    imported = {"click": "click", "dns": "dnspython", "pyroute2": "pyroute2"}
+    assert declared == set(imported.values())
+    code = (
+        "import sys, netcont.cli.announce, netcont.cli.deploy, netcont.deploy.watch,"
+        " netcont.cli.dns, netcont.dns.move, netcont.cli.agent, netcont.agent.daemon\n"
+        "print(*{n.partition('.')[0] for n, m in sys.modules.items()"
+        " if 'site-packages' in (getattr(m, '__file__', None) or '')})"
     )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # dnspython uses idna where it is; the others are how this environment was set up.
+    spare = {"idna", "_distutils_hack", "netcont"}
+    found = {name for name in said.stdout.split() if not name.startswith("__editable__")}
+    assert found - spare == set(imported)
 
 
 def test_a_command_that_cannot_be_imported_shows_its_error(
