@@ -20,7 +20,8 @@ from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.half import ALIAS, Half
 from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, locked, undisturbed
-from netcont.deploy.record import Confirmation, Record, Records, merged
+from netcont.deploy.record import Confirmation, Record, merged
+from netcont.deploy.records import Records
 from netcont.deploy.refusals import missing_kinds, refusals
 from netcont.deploy.standing import Standing, hangs_on_own, state
 from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError

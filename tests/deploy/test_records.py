@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netcont.deploy.record import Confirmation, Record, Records
+from netcont.deploy.record import Confirmation, Record
+from netcont.deploy.records import Records
 from netcont.model.plan import Plan
 
 BEFORE, NOW = "11111111-0000.1", "22222222-0000.1"
