@@ -7,11 +7,10 @@ switching turns the guest's traffic: at its home into the tunnel, on the other s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
-from netcont.deploy.address import prefix_of
 from netcont.model.deployment import (
     OWN_PREFIX,
     Deployment,
@@ -161,12 +160,12 @@ class Half:
     ) -> Iterator[Change]:
         far = one.addresses.at(self.side.other)
         for own in one.addresses.at(self.side):
-            interface = prefix_of(own)
-            yield AddAddress(self.node, link, interface.host, interface.length)
+            address, _, length = own.partition("/")
+            yield AddAddress(self.node, link, address, int(length))
         for prefix in one.routes.at(self.side):
             end = None if point_to_point else of_family(far, family_of(prefix))
             destination = "default" if prefix == "0.0.0.0/0" else prefix
-            via = None if end is None else prefix_of(end).host
+            via = None if end is None else end.partition("/")[0]
             yield AddRoute(self.node, destination, via=via, link=link)
 
     def _alias(self, link: str) -> Change:
@@ -208,5 +207,5 @@ def port_mac(name: str, side: SideName, link: str) -> str:
 
     A bridge takes over its lowest port's address: a port of netcont's must never be that one.
     """
-    digest = hashlib.sha256(f"{name} {side.value} {link}".encode()).digest()
-    return ":".join(f"{byte:02x}" for byte in b"\xfe\x6e" + digest[:4])
+    octets = crc32(f"{name} {side} {link}".encode()).to_bytes(4, "big")
+    return f"fe:6e:{octets.hex(':')}"
