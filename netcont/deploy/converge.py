@@ -17,19 +17,13 @@ from netcont.deploy.standing import (
     state,
 )
 from netcont.errors import KernelError
-from netcont.kernel.bulk import (
-    CHUNK,
-    Message,
-    delete_group,
-    encoded,
-    into_group,
-    refused,
-    send,
-    unused_group,
-)
-from netcont.kernel.facts import Facts, read_facts
+from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace
+from netcont.kernel.performing import refused
+from netcont.kernel.reader import read_facts
+from netcont.kernel.requests import Message, delete_group, encoded, into_group, unused_group
+from netcont.kernel.rtnetlink import CHUNK, send
 from netcont.model import plan as changes
 from netcont.model.plan import ROUTE_PROTOCOL, Change, Plan
 
@@ -40,6 +34,10 @@ _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL}
 
 def no_step() -> None:
     """What is called around every change where nobody wants to know."""
+
+
+def _indices(facts: Facts) -> dict[str, int]:
+    return {link.name: link.index for link in facts.links.values()}
 
 
 @dataclass
@@ -112,18 +110,18 @@ class Kernel:
                 change = replace(change, replace=True)
             missing.append(change)
         links = [each for each in missing if isinstance(each, changes.AddLink)]
-        self._make(links, {})
+        self._make(links, _indices(facts))
         if links:
             facts = read_facts(self.node)
-        indices = {link.name: link.index for link in facts.links.values()}
-        self._make([each for each in missing if not isinstance(each, changes.AddLink)], indices)
+        rest = [each for each in missing if not isinstance(each, changes.AddLink)]
+        self._make(rest, _indices(facts))
 
     def _make(self, wanted: Sequence[Change], indices: Mapping[str, int]) -> None:
         """In this order; those that can be sent together are."""
         waiting: list[tuple[Change, Message]] = []
         for change in wanted:
             try:
-                message = encoded(change, indices)
+                message = encoded(change, indices.__getitem__)
             except KeyError:
                 message = None  # the interpreter says which link is not there
             if message is not None:

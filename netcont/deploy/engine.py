@@ -25,11 +25,11 @@ from netcont.deploy.records import Records
 from netcont.deploy.refusals import missing_kinds, refusals
 from netcont.deploy.standing import Standing, hangs_on_own, state
 from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError
-from netcont.kernel.bulk import CHUNK
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.origin import kernel_origin
+from netcont.kernel.rtnetlink import CHUNK
 from netcont.model import plan as changes
 from netcont.model.plan import Announce, Plan
 

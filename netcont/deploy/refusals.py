@@ -29,7 +29,15 @@ from netcont.model.deployment import (
 from netcont.model.plan import Plan
 from netcont.model.plan.change import is_ipv6
 
-_MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q", "bridge": "bridge"}
+_MODULES = {
+    "gre": "ip_gre",
+    "ipip": "ipip",
+    "ip6gre": "ip6_gre",
+    "ip6tnl": "ip6_tunnel",
+    "vxlan": "vxlan",
+    "vlan": "8021q",
+    "bridge": "bridge",
+}
 _STRICT, _LOOSE = "1", "2"
 
 
@@ -58,8 +66,8 @@ def missing_kinds(plan: Plan, facts: Facts) -> list[str]:
 
 def _kind(change: changes.Change) -> str | None:
     match change:
-        case changes.AddTunnel(kind=kind):
-            return kind
+        case changes.AddTunnel():
+            return change.link_kind
         case changes.AddVxlan():
             return "vxlan"
         case changes.AddVlan():
@@ -87,6 +95,9 @@ def _known(kind: str) -> bool:
             change: changes.Change = changes.AddBridge("trial", name)
             if kind in ("gre", "ipip"):
                 change = changes.AddTunnel("trial", name, kind, "192.0.2.1", "192.0.2.2")
+            elif kind in ("ip6gre", "ip6tnl"):
+                inner = "gre" if kind == "ip6gre" else "ipip"
+                change = changes.AddTunnel("trial", name, inner, "2001:db8::1", "2001:db8::2")
             elif kind == "vxlan":
                 change = changes.AddVxlan("trial", name, 1, "192.0.2.1", 4789, 1400)
             elif kind == "vlan":

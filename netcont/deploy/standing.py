@@ -76,7 +76,7 @@ def _tunnel(change: changes.AddTunnel, facts: Facts) -> State:
         "pmtudisc": change.pmtudisc,
         **_given(mtu=change.mtu_bytes),
     }
-    return _compared(facts.links.get(change.name), change.kind, wanted)
+    return _compared(facts.links.get(change.name), change.link_kind, wanted)
 
 
 @_on(changes.AddBridge)
@@ -98,6 +98,8 @@ def _vxlan(change: changes.AddVxlan, facts: Facts) -> State:
         "local": change.local,
         "port": change.port,
         "mtu": change.mtu_bytes,
+        "group": change.group,
+        "device": change.device,
         **_given(mac=change.mac),
     }
     return _compared(facts.links.get(change.name), "vxlan", wanted)
@@ -147,23 +149,26 @@ def _address(change: changes.AddAddress, facts: Facts) -> State:
 def _route(change: changes.AddRoute, facts: Facts) -> State:
     found = facts.routes.get((change.destination, change.table), ())
     for route in found:
-        same = route.protocol == ROUTE_PROTOCOL and route.via == change.via
-        if same and (change.link is None or route.link == change.link):
+        same = (route.protocol, route.kind) == (ROUTE_PROTOCOL, change.kind)
+        way = route.via == change.via and change.link in (None, route.link)
+        if same and way:
             return PRESENT
     if not found:
         return MISSING
     first = found[0]
+    kind = "" if first.kind == "unicast" else f"{first.kind} "
     via = f"via {first.via} " if first.via else ""
-    return _otherwise(f"{via}dev {first.link} proto {first.protocol}")
+    return _otherwise(f"{kind}{via}dev {first.link} proto {first.protocol}")
 
 
 @_on(changes.AddRule)
 def _rule(change: changes.AddRule, facts: Facts) -> State:
     for rule in facts.rules:
-        if (rule.priority, rule.source, rule.destination) == (
+        if (rule.priority, rule.source, rule.destination, rule.incoming) == (
             change.priority,
             change.source,
             change.destination,
+            change.incoming,
         ):
             if rule.table == change.table and rule.protocol == ROUTE_PROTOCOL:
                 return PRESENT
@@ -252,7 +257,9 @@ def _same_traffic(change: changes.AddLink, other: LinkFact) -> bool:
         return other.kind == "vxlan" and details.get("vni") == change.vni
     if isinstance(change, changes.AddTunnel):
         wanted = {"local": change.local, "remote": change.remote, "key": change.key}
-        return other.kind == change.kind and all(details.get(k) == v for k, v in wanted.items())
+        return other.kind == change.link_kind and all(
+            details.get(k) == v for k, v in wanted.items()
+        )
     if isinstance(change, changes.AddVlan):
         same = details.get("parent") == change.parent
         return other.kind == "vlan" and same and details.get("vlan_id") == change.vlan_id

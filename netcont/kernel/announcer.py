@@ -27,7 +27,7 @@ _ALL_NODES = "ff02::1"  # RFC 4291 §2.7.1
 _ALL_NODES_MAC = bytes.fromhex("333300000001")  # RFC 2464 §7
 _ICMPV6 = 58
 _NEIGHBOUR_ADVERTISEMENT = 136  # RFC 4861 §4.4
-_OVERRIDE = 0x20000000  # the O flag; not R (no router), not S (nobody asked)
+_ROUTER, _OVERRIDE = 0x80000000, 0x20000000  # the R and the O flag; not S (nobody asked)
 _TARGET_LINK_LAYER_ADDRESS = 2  # RFC 4861 §4.6.1
 _NEVER_FORWARDED = 255  # RFC 4861 §7.1.2: another hop limit is not believed
 
@@ -42,11 +42,13 @@ def rarp(mac: str) -> bytes:
     return _frame(_ETHERTYPE_RARP, _RARP_REQUEST, mac, "0.0.0.0", _mac(mac), "0.0.0.0")
 
 
-def neighbour_advertisement(address: str, mac: str) -> bytes:
-    """An Ethernet frame that tells all nodes that address is at mac, whatever they knew before."""
+def neighbour_advertisement(address: str, mac: str, *, router: bool = False) -> bytes:
+    """An Ethernet frame that tells all nodes that address, a router's or not, is at mac, whatever
+    they knew before."""
     source, target = _mac(mac), socket.inet_pton(socket.AF_INET6, address)
     option = struct.pack("!BB", _TARGET_LINK_LAYER_ADDRESS, 1) + source
-    body = struct.pack("!I", _OVERRIDE) + target + option
+    flags = _OVERRIDE | (_ROUTER if router else 0)
+    body = struct.pack("!I", flags) + target + option
     everybody = socket.inet_pton(socket.AF_INET6, _ALL_NODES)
     length = 4 + len(body)
     pseudo = target + everybody + struct.pack("!II", length, _ICMPV6)  # RFC 8200 §8.1
@@ -91,7 +93,7 @@ def delays_s(rounds: int) -> list[float]:
 
 def _frames(change: Announce) -> list[bytes]:
     if ipaddress.ip_address(change.address).version == 6:
-        frames = [neighbour_advertisement(change.address, change.mac)]
+        frames = [neighbour_advertisement(change.address, change.mac, router=change.router)]
     else:
         frames = [gratuitous_arp(change.address, change.mac)]
     return [*frames, rarp(change.mac)] if change.rarp else frames

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,13 +144,15 @@ class Namespace:
         known = self._indices.get(link)
         if known is not None:
             return known
-        found = self.route.link_lookup(ifname=link)
-        if not found:
-            raise KernelError(
-                f"{self.name} has no link {link!r}", remedy="`ip link` there shows what it has"
-            )
-        self._indices[link] = found[0]
-        return int(found[0])
+        with self.entered():
+            try:
+                found = socket.if_nametoindex(link)
+            except OSError as error:
+                raise KernelError(
+                    f"{self.name} has no link {link!r}", remedy="`ip link` there shows what it has"
+                ) from error
+        self._indices[link] = found
+        return found
 
     def link_mac(self, link: str) -> str:
         """The link's own MAC. Raises KernelError."""

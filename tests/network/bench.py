@@ -20,7 +20,11 @@ from .tools import run
 
 OWN_MAC, OTHER_MAC = "02:00:00:00:00:aa", "02:00:00:00:00:bb"
 OWN, OTHER = "10.9.0.1", "10.9.0.2"
+OWN6, OTHER6 = "2001:db8:9::1", "2001:db8:9::2"
 """Addresses of the two nodes on their cable (a0 to b0)."""
+
+# Nothing that comes or becomes otherwise by itself: no link-local addresses, no advertisements.
+_STILL = {"addr_gen_mode": "1", "accept_dad": "0", "accept_ra": "0", "router_solicitations": "0"}
 
 # p1 was up once: the queue that a link gets then stays.
 _OWN_SETUP = f"""
@@ -35,20 +39,25 @@ ip link set p1 up
 ip link set p1 down
 ip link set br0 up
 """
+_OWN_SIX = f"ip addr add {OWN6}/64 dev a0 nodad"
 _OTHER_SETUP = f"ip link set lo up; ip link set b0 up; ip addr add {OTHER}/24 dev b0"
 _DUMPS = (
     "ip -d -j link",
     "ip -d -j addr",
     "ip -d -j route show table all",
     "ip -d -j rule",
+    "ip -6 -d -j route show table all",
+    "ip -6 -d -j rule",
     "ip -j neigh",
     "ip -j neigh show proxy",
+    "ip -6 -j neigh show proxy",
     "bridge -d -j link",
     "bridge -j fdb",
     "bridge -j vlan",
     "tc -j qdisc",
 )
 _MARK = "==="
+_MAC_CHARACTERS = 17
 
 
 @dataclass
@@ -70,10 +79,10 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
-    """A bench of two new namespaces, which go with it."""
+def bench(*, ipv6: bool = False) -> Iterator[Bench]:
+    """A bench of two new namespaces, which go with it. ipv6: as well; else it is switched off."""
     with ExitStack() as stack:
-        own, other = (stack.enter_context(_node(name)) for name in ("own", "other"))
+        own, other = (stack.enter_context(_node(name, ipv6=ipv6)) for name in ("own", "other"))
         _root().link(
             "add",
             ifname="a0",
@@ -82,18 +91,19 @@ def bench() -> Iterator[Bench]:
             kind="veth",
             peer={"ifname": "b0", "address": OTHER_MAC, "net_ns_pid": other.pid},
         )
-        sh(own, _OWN_SETUP)
+        sh(own, _OWN_SETUP + (_OWN_SIX if ipv6 else ""))
         sh(other, _OTHER_SETUP)
         yield Bench(own, other)
 
 
 @contextmanager
-def _node(name: str) -> Iterator[Namespace]:
+def _node(name: str, *, ipv6: bool) -> Iterator[Namespace]:
     pid = create_namespace()
     try:
         with Namespace(name, pid) as node:
             for scope in ("all", "default"):
-                node.write_sysctl(f"net.ipv6.conf.{scope}.disable_ipv6", "1")
+                for key, value in (_STILL if ipv6 else {"disable_ipv6": "1"}).items():
+                    node.write_sysctl(f"net.ipv6.conf.{scope}.{key}", value)
             yield node
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -106,11 +116,13 @@ def sh(node: Namespace, script: str) -> str:
 
 
 def dump(node: Namespace) -> dict[str, str]:
-    """Links, addresses, routes, rules, neighbours, bridges and queues, and every IPv4 setting."""
+    """Links, addresses, routes, rules, neighbours, bridges and queues, and every setting."""
     # The kernel brings links' operational states up to date once a second (linkwatch).
     time.sleep(1.1)
     script = "".join(f"{command}; echo; echo {_MARK}\n" for command in _DUMPS)
-    script += "cd /proc/sys/net/ipv4; grep -s . ip_forward conf/*/* neigh/*/*"
+    # Not all can be read: a stable secret that nobody has set.
+    script += "cd /proc/sys/net; "
+    script += "grep -s . ipv4/ip_forward ipv[46]/conf/*/* ipv[46]/neigh/*/* || true"
     *parts, settings = sh(node, script).split(f"{_MARK}\n")
     shown = dict(line.partition(":")[::2] for line in settings.splitlines())
     for command, part in zip(_DUMPS, parts, strict=True):
@@ -138,11 +150,13 @@ def _leaves(value: Any, name: str) -> dict[str, str]:
 
 def comparable(shown: dict[str, str]) -> dict[str, str]:
     """Without what no two links share: their numbers, and the MACs that the kernel drew."""
-    shown = {where: value for where, value in shown.items() if not where.endswith(" ifindex")}
+    drawn = (" ifindex", " permaddr")
+    shown = {where: value for where, value in shown.items() if not where.endswith(drawn)}
     text = json.dumps(shown)
     for where, mac in shown.items():
         link = where.removeprefix("ip -d -j link: ").removesuffix(" address")
-        if where == f"ip -d -j link: {link} address" and not mac.startswith(("00:00:", "02:00:")):
+        own = where == f"ip -d -j link: {link} address" and len(mac) == _MAC_CHARACTERS
+        if own and not mac.startswith(("00:00:", "02:00:")):
             # A bridge's identifier is written without leading zeros.
             short = ":".join(part.lstrip("0") or "0" for part in mac.split(":"))
             text = text.replace(mac, f"mac of {link}").replace(short, f"mac of {link}")

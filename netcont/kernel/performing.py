@@ -1,0 +1,110 @@
+"""One change made: a request to rtnetlink, or what its kind needs otherwise."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
+
+from netcont.errors import KernelError, NetcontError
+from netcont.kernel.agent_control import ask
+from netcont.kernel.announcer import announce
+from netcont.kernel.namespace import Namespace
+from netcont.kernel.netem import set_netem
+from netcont.kernel.requests import encoded
+from netcont.kernel.rtnetlink import send
+from netcont.model import plan as changes
+from netcont.model.plan import Change
+
+_AGENT_LIMIT_S = 30.0
+
+_REMEDIES = {
+    errno.EPERM: "run as root, or with CAP_NET_ADMIN",
+    errno.EEXIST: "something else has that name or address: `ip link`, `ip addr` show it",
+    errno.EOPNOTSUPP: "this kernel lacks the feature: `netcont doctor` shows which",
+}
+
+
+def perform(change: Change, node: Namespace) -> None:
+    """Makes the change, whatever stood before. Raises KernelError."""
+    message = encoded(change, node.index)
+    if message is None:
+        _otherwise(change, node)
+        return
+    (code,) = send(node, [message])
+    if isinstance(change, changes.AddLink | changes.DelLink):
+        node.forget(change.name)
+    if code:
+        raise refused(node, change, code)
+
+
+def refused(node: Namespace, change: Change, code: int) -> KernelError:
+    """The error for a change that the kernel refused. code: an errno."""
+    return KernelError(
+        f"{node.name}: {'; '.join(change.commands())}: {os.strerror(code)}",
+        errno=code,
+        remedy=_REMEDIES.get(code, ""),
+    )
+
+
+@singledispatch
+def _otherwise(change: Change, node: Namespace) -> None:
+    raise TypeError(f"no way to apply {type(change).__name__}")
+
+
+def _on(kind: type[Change]) -> Callable[[Callable[[Any, Namespace], None]], None]:
+    def register(function: Callable[[Any, Namespace], None]) -> None:
+        _otherwise.register(kind)(function)
+
+    return register
+
+
+@_on(changes.SetSysctl)
+def _set_sysctl(change: changes.SetSysctl, node: Namespace) -> None:
+    node.write_sysctl(change.key, change.value)
+
+
+@_on(changes.SetNetem)
+def _set_netem(change: changes.SetNetem, node: Namespace) -> None:
+    try:
+        set_netem(change, node)
+    except NetlinkError as error:
+        raise refused(node, change, error.code) from error
+
+
+@_on(changes.Announce)
+def _announce(change: changes.Announce, node: Namespace) -> None:
+    announce(node, change)
+
+
+@_on(changes.UpdateRecord)
+def _update_record(change: changes.UpdateRecord, node: Namespace) -> None:
+    # Hosts that change no names need no DNS; a lab has imported it before its clock matters.
+    from netcont.kernel.record_update import update_record
+
+    update_record(node, change)
+
+
+@_on(changes.Register)
+def _register(change: changes.Register, node: Namespace) -> None:
+    _ask_agent(node, change, "prepare" if change.ahead else "register", wait=change.wait)
+
+
+@_on(changes.Leave)
+def _leave(change: changes.Leave, node: Namespace) -> None:
+    _ask_agent(node, change, "leave", wait=False)
+
+
+def _ask_agent(
+    node: Namespace, change: changes.Register | changes.Leave, do: str, *, wait: bool
+) -> None:
+    request = {"do": do, "home_address": change.home_address, "wait": wait}
+    try:
+        with node.entered():
+            ask(change.control, request, _AGENT_LIMIT_S)
+    except NetcontError as error:
+        raise KernelError(f"{node.name}: {error.message}", remedy=error.remedy) from error
