@@ -97,7 +97,7 @@ def bench(*, ipv6: bool = False) -> Iterator[Bench]:
 
 
 @contextmanager
-def _node(name: str, *, ipv6: bool) -> Iterator[Namespace]:
+def _node(name: str, *, ipv6: bool = False) -> Iterator[Namespace]:
     pid = create_namespace()
     try:
         with Namespace(name, pid) as node:
