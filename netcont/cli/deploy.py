@@ -1,82 +1,35 @@
-"""netcont validate, plan, up, down, status, recover, confirm: approaches on real gateways."""
+"""netcont validate, plan, up, down, recover, confirm: approaches on real gateways."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from netcont.cli.deploy_options import (
+    as_json,
+    engine_here,
+    file_argument,
+    plainly,
+    side_option,
+    state_option,
+    switch_option,
+    wait_option,
+    warn,
+)
 from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
-from netcont.deploy.engine import Engine
 from netcont.deploy.file import deployment_name, deployment_schema, load_deployment
 from netcont.deploy.half import ALIAS, Half
-from netcont.deploy.here import Here
-from netcont.deploy.lock import WAIT_S
-from netcont.deploy.managers import Warned, own_links, warnings
+from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
-from netcont.deploy.view import SCHEMA_VERSION, plan_lines, status_of, status_text
+from netcont.deploy.view import SCHEMA_VERSION, plan_lines
 from netcont.deploy.watch import Watcher
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import SideName
 from netcont.model.plan import Plan
-
-Command = TypeVar("Command", bound=Callable[..., object])
-
-_DRIFT = 1
-
-
-def _side_option(command: Command) -> Command:
-    return click.option(
-        "--side", required=True, type=click.Choice(["a", "b"]), help="Which half of FILE this is."
-    )(command)
-
-
-def _state_option(command: Command) -> Command:
-    return click.option(
-        "--state-dir",
-        envvar="NETCONT_STATE_DIR",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Where records and the lock are (default: /var/lib/netcont, /run/netcont).",
-    )(command)
-
-
-def _wait_option(command: Command) -> Command:
-    return click.option(
-        "--wait",
-        "wait_s",
-        type=click.FloatRange(0, 3600),
-        default=WAIT_S,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long to wait for another netcont that is at work here.",
-    )(command)
-
-
-def _switch_option(command: Command) -> Command:
-    return click.option(
-        "--switch/--no-switch",
-        "switched",
-        default=None,
-        help="Turn guests' traffic to the other side, or back. Default: leave it as it is.",
-    )(command)
-
-
-_file = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-
-
-@contextmanager
-def _engine(state_dir: Path | None, wait_s: float = WAIT_S) -> Iterator[Engine]:
-    with Here() as node:
-        yield Engine(node, state_dir, wait_s)
 
 
 @click.command()
@@ -88,7 +41,7 @@ def validate(files: tuple[Path, ...], schema: bool) -> None:
     Needs no root and asks no kernel.
     """
     if schema:
-        click.echo(_json(deployment_schema()))
+        click.echo(as_json(deployment_schema()))
     elif not files:
         raise click.UsageError("name a FILE, or write --schema")
     wrong = []
@@ -105,10 +58,10 @@ def validate(files: tuple[Path, ...], schema: bool) -> None:
 
 
 @click.command()
-@_file
-@_side_option
-@_switch_option
-@_state_option
+@file_argument
+@side_option
+@switch_option
+@state_option
 @format_option("text", "json")
 def plan(
     file: Path, side: str, switched: bool | None, state_dir: Path | None, output_format: str
@@ -119,7 +72,7 @@ def plan(
     sysctl line that does the same. Needs no root. Exit code 2 if `up` would refuse.
     """
     half = _half(file, side)
-    with _engine(state_dir) as engine:
+    with engine_here(state_dir) as engine:
         record = engine.records.read(half.name)
         if switched is None:
             switched = engine.is_switched(half.name, record)
@@ -137,9 +90,9 @@ def plan(
             "switched": switched,
             "changes": [vars(line) for line in lines],
             "refusals": against,
-            "warnings": _plainly(warned),
+            "warnings": plainly(warned),
         }
-        click.echo(_json(content))
+        click.echo(as_json(content))
     else:
         for line in lines:
             click.echo(str(line))
@@ -147,16 +100,16 @@ def plan(
         click.echo(
             f"{half.name}, side {side}: {count} of {len(lines)} lines would change something"
         )
-        _warn(warned)
+        warn(warned)
         for each in against:
             click.echo(f"refused: {each}", err=True)
     return ConfigurationError.exit_code if against else 0
 
 
 @click.command()
-@_file
-@_side_option
-@_switch_option
+@file_argument
+@side_option
+@switch_option
 @click.option(
     "--confirm-within",
     "confirm_within_s",
@@ -164,8 +117,8 @@ def plan(
     metavar="SECONDS",
     help="Revert unless `netcont confirm` is said within this time.",
 )
-@_state_option
-@_wait_option
+@state_option
+@wait_option
 def up(
     file: Path,
     side: str,
@@ -179,7 +132,7 @@ def up(
     What is missing is put back. If the kernel refuses, all is undone.
     """
     half = _half(file, side)
-    with _engine(state_dir, wait_s) as engine:
+    with engine_here(state_dir, wait_s) as engine:
         changed = engine.up(
             half,
             str(file.absolute()),
@@ -190,30 +143,30 @@ def up(
         record = engine.records.read(half.name)
     turned = ", guests switched" if record is not None and record.switched else ""
     click.echo(f"{half.name}: {'up' if changed else 'was up already'} as side {side}{turned}")
-    _warn(warnings(own_links(half.plan())))
+    warn(warnings(own_links(half.plan())))
     if changed and confirm_within_s is not None:
         click.echo(f"reverts in {confirm_within_s:g} s unless you say: netcont confirm {half.name}")
 
 
 @click.command()
 @click.argument("name", metavar="FILE|NAME")
-@_state_option
-@_wait_option
+@state_option
+@wait_option
 def down(name: str, state_dir: Path | None, wait_s: float) -> None:
     """Take off this host what `up` made, from its record: FILE may have changed, or be gone."""
     name = deployment_name(name)
-    with _engine(state_dir, wait_s) as engine:
+    with engine_here(state_dir, wait_s) as engine:
         changed = engine.down(name)
     click.echo(f"{name}: {'down' if changed else 'was not up'}")
 
 
 @click.command()
 @click.argument("name", metavar="[FILE|NAME]", required=False)
-@_state_option
-@_wait_option
+@state_option
+@wait_option
 def recover(name: str | None, state_dir: Path | None, wait_s: float) -> None:
     """Complete or take back what an interrupted netcont left half done."""
-    with _engine(state_dir, wait_s) as engine:
+    with engine_here(state_dir, wait_s) as engine:
         said = engine.recover(None if name is None else deployment_name(name))
     for line in said or ["nothing was interrupted"]:
         click.echo(line)
@@ -221,57 +174,16 @@ def recover(name: str | None, state_dir: Path | None, wait_s: float) -> None:
 
 @click.command()
 @click.argument("name", metavar="FILE|NAME")
-@_state_option
-@_wait_option
+@state_option
+@wait_option
 def confirm(name: str, state_dir: Path | None, wait_s: float) -> None:
     """Keep what `up --confirm-within` changed."""
     name = deployment_name(name)
-    with _engine(state_dir, wait_s) as engine:
+    with engine_here(state_dir, wait_s) as engine:
         engine.confirm(name)
     click.echo(f"{name}: stays")
-
-
-@click.command()
-@click.argument("name", metavar="[FILE|NAME]", required=False)
-@click.option("-v", "--verbose", is_flag=True, help="Show what is as it should be as well.")
-@_state_option
-@format_option("text", "json")
-def status(name: str | None, verbose: bool, state_dir: Path | None, output_format: str) -> int:
-    """Show what is deployed here, what of it is missing or was changed, and its counters.
-
-    Needs no root. Exit code 1 if something is missing, changed or interrupted.
-    """
-    with _engine(state_dir) as engine:
-        names = engine.records.names() if name is None else (deployment_name(name),)
-        records = [found for each in names if (found := engine.records.read(each)) is not None]
-        everything = [change for record in records for change in record.stands]
-        facts = Kernel(engine.node, ALIAS).facts(everything)
-    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    shown = [status_of(record, facts, now_s) for record in records]
-    warned = warnings(own_links(Plan(tuple(everything))))
-    if output_format == "json":
-        content = {"schema_version": SCHEMA_VERSION, "deployments": shown}
-        click.echo(_json({**content, "warnings": _plainly(warned)}))
-    else:
-        for line in status_text(shown, verbose=verbose) or ["nothing is deployed here"]:
-            click.echo(line)
-        _warn(warned)
-    return _DRIFT if any(each["state"] != "up" for each in shown) else 0
 
 
 def _half(file: Path, side: str) -> Half:
     name = deployment_name(str(file))
     return Half(load_deployment(file), SideName(side), name)
-
-
-def _plainly(warned: Sequence[Warned]) -> list[str]:
-    return ["\n".join(each.lines) for each in warned]
-
-
-def _warn(warned: Sequence[Warned]) -> None:
-    for text in _plainly(warned):
-        click.echo(f"warning: {text}", err=True)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)

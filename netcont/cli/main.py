@@ -47,7 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "recover": Entry("netcont.cli.deploy:recover", "Complete or take back what was interrupted."),
     "report": Entry("netcont.cli.report:report", "Draw the results of an earlier run again."),
     "scenario": Entry("netcont.cli.scenario:scenario", "List, show and check scenarios."),
-    "status": Entry("netcont.cli.deploy:status", "Show what is deployed, and what it lost."),
+    "status": Entry("netcont.cli.status:status", "Show what is deployed, and what it lost."),
     "up": Entry("netcont.cli.deploy:up", "Put one side of a deployment onto this host."),
     "validate": Entry("netcont.cli.deploy:validate", "Check deployment files."),
 }
