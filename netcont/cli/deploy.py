@@ -11,6 +11,7 @@ from netcont.cli.deploy_options import (
     as_json,
     engine_here,
     file_argument,
+    names_option,
     plainly,
     side_option,
     state_option,
@@ -22,7 +23,9 @@ from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
 from netcont.deploy.file import deployment_name, deployment_schema, load_deployment
 from netcont.deploy.half import ALIAS, Half
+from netcont.deploy.here import may_change
 from netcont.deploy.managers import own_links, warnings
+from netcont.deploy.naming import Asking, as_told, names_of, objections, resolved
 from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
 from netcont.deploy.view import SCHEMA_VERSION, plan_lines
@@ -61,26 +64,38 @@ def validate(files: tuple[Path, ...], schema: bool) -> None:
 @file_argument
 @side_option
 @switch_option
+@names_option
 @state_option
 @format_option("text", "json")
 def plan(
-    file: Path, side: str, switched: bool | None, state_dir: Path | None, output_format: str
+    file: Path,
+    side: str,
+    switched: bool | None,
+    names: bool,
+    state_dir: Path | None,
+    output_format: str,
 ) -> int:
     """Show what `up` would change on this host, and what is there; change nothing.
 
-    = is there, + would be added, ~ would be changed, - would be removed; each as the ip, bridge or
-    sysctl line that does the same. Needs no root. Exit code 2 if `up` would refuse.
+    = is there, + would be added, ~ would be changed, - would be removed; each as the ip, bridge,
+    sysctl or nsupdate line that does the same. Needs no root. Exit code 2 if `up` would refuse.
     """
+    told = switched is not None and names
     half = _half(file, side)
     with engine_here(state_dir) as engine:
         record = engine.records.read(half.name)
         if switched is None:
             switched = engine.is_switched(half.name, record)
         half = replace(half, switched=switched)
-        goal, known = half.plan(), record.known if record else Plan()
-        facts = Kernel(engine.node, f"{ALIAS} {half.name}").facts(merged(known, goal))
+        known, stands = (record.known, record.stands) if record else (Plan(), Plan())
+        goal = as_told(half.plan(), stands, told=told)
+        kernel = Kernel(engine.node, f"{ALIAS} {half.name}", ask=Asking(signed=may_change()))
+        kernel.left = frozenset() if told else frozenset(names_of(goal))
+        facts = kernel.facts(merged(known, goal))
+        goal = resolved(goal, stands, facts)
         lines = plan_lines(goal, record, facts)
         against = refusals(half, goal, known, facts, engine.node)
+        against = against or list(objections(goal, stands, facts, rehearsed=may_change()))
     warned = warnings(own_links(goal))
     if output_format == "json":
         content = {
@@ -110,6 +125,7 @@ def plan(
 @file_argument
 @side_option
 @switch_option
+@names_option
 @click.option(
     "--confirm-within",
     "confirm_within_s",
@@ -123,6 +139,7 @@ def up(
     file: Path,
     side: str,
     switched: bool | None,
+    names: bool,
     confirm_within_s: float | None,
     state_dir: Path | None,
     wait_s: float,
@@ -137,6 +154,7 @@ def up(
             half,
             str(file.absolute()),
             switched=switched,
+            names=names,
             confirm_within_s=confirm_within_s,
             watch=Watcher(state_dir),
         )
@@ -150,14 +168,23 @@ def up(
 
 @click.command()
 @click.argument("name", metavar="FILE|NAME")
+@click.option(
+    "--no-switch",
+    "back",
+    is_flag=True,
+    help="Guests came home: names get their old addresses back. Default: names stay.",
+)
 @state_option
 @wait_option
-def down(name: str, state_dir: Path | None, wait_s: float) -> None:
+def down(name: str, back: bool, state_dir: Path | None, wait_s: float) -> None:
     """Take off this host what `up` made, from its record: FILE may have changed, or be gone."""
     name = deployment_name(name)
     with engine_here(state_dir, wait_s) as engine:
-        changed = engine.down(name)
+        record = engine.records.read(name)
+        changed = engine.down(name, names=back)
     click.echo(f"{name}: {'down' if changed else 'was not up'}")
+    for one in names_of(record.stands) if record and not back else ():
+        click.echo(f"{one.name} stays at {' '.join(one.addresses)}")
 
 
 @click.command()

@@ -59,6 +59,15 @@ def switch_option(command: Command) -> Command:
     )(command)
 
 
+def names_option(command: Command) -> Command:
+    """--names and --no-names; arrives as names: bool."""
+    return click.option(
+        "--names/--no-names",
+        default=True,
+        help="Whether --switch and --no-switch move names as well (default), or traffic alone.",
+    )(command)
+
+
 file_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 """Arrives as file: Path."""
 

@@ -13,6 +13,7 @@ from netcont.deploy.converge import Kernel
 from netcont.deploy.file import deployment_name
 from netcont.deploy.half import ALIAS
 from netcont.deploy.managers import own_links, warnings
+from netcont.deploy.naming import glance, names_of
 from netcont.deploy.view import SCHEMA_VERSION, status_of, status_text
 from netcont.model.plan import Plan
 
@@ -33,7 +34,7 @@ def status(name: str | None, verbose: bool, state_dir: Path | None, output_forma
         names = engine.records.names() if name is None else (deployment_name(name),)
         records = [found for each in names if (found := engine.records.read(each)) is not None]
         everything = [change for record in records for change in record.stands]
-        facts = Kernel(engine.node, ALIAS).facts(everything)
+        facts = Kernel(engine.node, ALIAS, ask=glance(names_of(everything))).facts(everything)
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     shown = [status_of(record, facts, now_s) for record in records]
     warned = warnings(own_links(Plan(tuple(everything))))

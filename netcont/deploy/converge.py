@@ -10,6 +10,7 @@ import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from netcont.deploy.naming import Ask, Asking, goes_on, names_of, undo_of, without
 from netcont.deploy.standing import (
     Standing,
     hangs_on_own,
@@ -19,6 +20,7 @@ from netcont.deploy.standing import (
 from netcont.errors import KernelError
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.name_fact import NameFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import refused
 from netcont.kernel.reader import read_facts
@@ -45,14 +47,16 @@ class Kernel:
     """A namespace that is looked at and changed.
 
     alias: what netcont's links of this deployment carry. step: called before and after each
-    request. chunk: how many changes go into one request. made: changes that were made by this
-    object and not taken back.
+    request. chunk: how many changes go into one request. left: names that stay as they are; ask:
+    asks about the others. made: changes that were made by this object and not taken back.
     """
 
     node: Namespace
     alias: str
     step: Step = no_step
     chunk: int = CHUNK
+    left: frozenset[Change] = frozenset()
+    ask: Ask = field(default_factory=Asking)
     made: list[Change] = field(default_factory=list)
 
     def facts(self, plan: Iterable[Change]) -> Facts:
@@ -65,7 +69,12 @@ class Kernel:
                 found[key] = self.node.read_sysctl(key)
             except KernelError:
                 continue  # of a link that is not there yet
-        return replace(facts, sysctls=found)
+        names: dict[str, NameFact] = {}
+        for each in names_of(plan):
+            if each not in self.left:
+                fact = self.ask(each)
+                names[each.name] = fact.together(names.get(each.name, fact))
+        return replace(facts, sysctls=found, names=names)
 
     def converge(self, known: Plan, goal: Plan, was: Mapping[str, str]) -> None:
         """Makes goal stand and removes what else there is of known.
@@ -73,8 +82,9 @@ class Kernel:
         was: settings before netcont. Raises KernelError with the first refusal; what is superfluous
         is removed as far as possible nevertheless.
         """
-        wanted = set(goal)
-        self._remove([each for each in reversed(known.changes) if each not in wanted], was)
+        wanted, goal = set(goal), without(goal, self.left)
+        superfluous = [each for each in reversed(known.changes) if each not in wanted]
+        self._remove([each for each in superfluous if not goes_on(each, goal)], was)
         self._add(goal)
         self.verify(goal)
 
@@ -130,8 +140,11 @@ class Kernel:
                 self._send(waiting)
                 waiting = []
             if message is None:
+                # If a name's servers fall silent, nobody knows whether it has moved.
+                sure = not isinstance(change, changes.MoveName)
+                self.made += () if sure else (change,)
                 self._perform(change)
-                self.made.append(change)
+                self.made += (change,) if sure else ()
         self._send(waiting)
 
     def _send(self, waiting: list[tuple[Change, Message]]) -> None:
@@ -170,7 +183,11 @@ class Kernel:
             # What hangs on a link goes with it.
             if isinstance(change, changes.AddLink) or link_named(change) in going:
                 continue
-            undo = self._undo_of(change, facts, was)
+            try:
+                undo = self._undo_of(change, facts, was)
+            except KernelError as error:
+                first = first or error
+                continue
             if undo is not None:
                 first = self._try(undo) or first
         first = self._delete(links, facts) or first
@@ -206,7 +223,12 @@ class Kernel:
         return None
 
     def _undo_of(self, change: Change, facts: Facts, was: Mapping[str, str]) -> Change | None:
-        """What takes it back; None if it is not there, or not as netcont made it."""
+        """What takes it back; None if it is not there, or not as netcont made it.
+
+        Raises KernelError if that cannot be known.
+        """
+        if isinstance(change, changes.MoveName):
+            return undo_of(change, facts)
         if state(change, facts).standing is not Standing.PRESENT:
             return None
         match change:

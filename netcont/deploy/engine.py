@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,15 @@ from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.half import ALIAS, Half
 from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, locked, undisturbed
+from netcont.deploy.naming import (
+    as_told,
+    names_of,
+    objections,
+    resolved,
+    untouched,
+    wait_until_all_servers_agree,
+    without,
+)
 from netcont.deploy.record import Confirmation, Record, merged
 from netcont.deploy.records import Records
 from netcont.deploy.refusals import missing_kinds, refusals
@@ -31,7 +40,7 @@ from netcont.kernel.namespace import Namespace
 from netcont.kernel.origin import kernel_origin
 from netcont.kernel.rtnetlink import CHUNK
 from netcont.model import plan as changes
-from netcont.model.plan import Announce, Plan
+from netcont.model.plan import Announce, Change, Plan
 
 STATE = Path("/var/lib/netcont/deploy")
 RUN = Path("/run/netcont")
@@ -70,28 +79,33 @@ class Engine:
         source: str,
         *,
         switched: bool | None = None,
+        names: bool = True,
         confirm_within_s: float | None = None,
         watch: Watch | None = None,
     ) -> bool:
         """Makes a side stand, whole or not at all; returns whether anything had to be done.
 
-        switched None: as it is now, or was before this host was booted again. Raises KernelError,
-        PrerequisiteError or ConfigurationError.
+        switched None: as it is now, or was before this host was booted again. names False: those
+        are left as they are. Raises KernelError, PrerequisiteError or ConfigurationError; DnsError
+        if names have moved, but not all of their servers know yet.
         """
+        told = switched is not None and names
         with self._working():
             record = self._settled(half.name)
             _same_side(record, half)
             if switched is None:
                 switched = self.is_switched(half.name, record)
             half = replace(half, switched=switched)
-            record = record or Record(half.name, half.side.value, source, host=is_host())
-            goal = half.plan()
-            kernel = self._kernel(half.name)
+            record = record or self._fresh(half, source)
             known = record.stands
+            goal = as_told(half.plan(), known, told=told)
+            kernel = self._kernel(half.name)
+            kernel.left = frozenset() if told else frozenset(names_of(goal))
             facts = kernel.facts(merged(known, goal))
+            goal = resolved(goal, known, facts)
             self._refuse(half, goal, known, facts)
             as_it_is = known == goal and record.switched == half.switched
-            if as_it_is and not _drifted(goal, facts):
+            if as_it_is and not _drifted(without(goal, kernel.left), facts):
                 return False
             kinds = missing_kinds(goal, facts)
             if kinds:
@@ -111,11 +125,14 @@ class Engine:
             self._go(kernel, begun, record)
             self._write(replace(begun.settled(goal), switched=half.switched))
         self._announce(half)
+        if told:
+            wait_until_all_servers_agree(names_of(merged(known, goal)))
         return True
 
-    def down(self, name: str) -> bool:
+    def down(self, name: str, *, names: bool = False) -> bool:
         """Takes back all that the record names; returns whether there was anything.
 
+        names: those too; else they stay where the last switch put them.
         Raises KernelError with the first refusal: all else is gone then, and down can be repeated.
         """
         with self._working():
@@ -123,7 +140,8 @@ class Engine:
             if record is None:
                 self.records.remove(name)
                 return False
-            self._undo(record)
+            left = () if names else names_of(record.stands)
+            self._undo(record, left)
             return True
 
     def is_switched(self, name: str, record: Record | None) -> bool:
@@ -133,7 +151,7 @@ class Engine:
         """
         if record is not None:
             return record.switched
-        return is_host() and self.records.switched_before(name)
+        return self._earlier(name) is not None
 
     def recover(self, name: str | None = None) -> list[str]:
         """Completes or takes back what a killed process left; returns what was done, in words."""
@@ -178,6 +196,18 @@ class Engine:
         with locked(self._lock, self.wait_s), undisturbed():
             yield
 
+    def _earlier(self, name: str) -> Record | None:
+        """Of the last boot, if guests were switched then."""
+        return self.records.earlier(name) if is_host() else None
+
+    def _fresh(self, half: Half, source: str) -> Record:
+        """Of this boot nothing stands yet; but names do not know of boots."""
+        fresh = Record(half.name, half.side.value, source, host=is_host())
+        earlier = self._earlier(half.name)
+        if earlier is None:
+            return fresh
+        return replace(fresh, stands=Plan(names_of(earlier.stands)), switched=True)
+
     def _watched(self, due: Confirmation, watch: Watch, before: Record) -> None:
         """Starts the watch; without it nothing is changed, and the record says so."""
         try:
@@ -208,24 +238,32 @@ class Engine:
         if record.goal is None:
             return record
         target = record.goal if record.forward else record.stands
-        return self._return_to(record, target, switched=record.switched)
+        left = untouched(record.stands, target, record.goal)
+        return self._return_to(record, target, left, switched=record.switched)
 
     def _revert(self, record: Record, due: Confirmation) -> Record | None:
+        left = untouched(record.stands, due.back, record.goal)
         record = replace(record, stands=merged(record.stands, due.back), confirmation=None)
-        return self._return_to(record, due.back, switched=due.back_switched)
+        return self._return_to(record, due.back, left, switched=due.back_switched)
 
-    def _return_to(self, record: Record, target: Plan, *, switched: bool) -> Record | None:
+    def _return_to(
+        self, record: Record, target: Plan, left: frozenset[Change], *, switched: bool
+    ) -> Record | None:
         if not target.changes:
             self._undo(record)
             return None
-        self._write(replace(record, stands=record.known, goal=target, forward=True))
-        self._kernel(record.name).converge(record.known, target, record.was)
+        # A name that is in what stands and in the goal as well is untouched.
+        stands = without(record.known, set(names_of(target)) - left)
+        self._write(replace(record, stands=stands, goal=target, forward=True))
+        kernel = self._kernel(record.name)
+        kernel.left = left
+        kernel.converge(record.known, target, record.was)
         settled = replace(record.settled(target), switched=switched, confirmation=None)
         self._write(settled)
         return settled
 
-    def _undo(self, record: Record) -> None:
-        known = record.known
+    def _undo(self, record: Record, left: Collection[Change] = ()) -> None:
+        known = without(record.known, left)
         was = self._hand_over(record)
         leaving = replace(
             record, stands=known, goal=Plan(), forward=True, was=was, confirmation=None
@@ -269,13 +307,16 @@ class Engine:
             self._write(before)
         elif before.stands.changes:
             known = merged(before.stands, made)
-            self._kernel(begun.name).converge(known, before.stands, begun.was)
+            back = self._kernel(begun.name)
+            back.left = untouched(before.stands, before.stands, begun.goal)
+            back.converge(known, before.stands, begun.was)
             self._write(before)
         else:
             self._undo(replace(begun, stands=made, goal=None))
 
     def _refuse(self, half: Half, goal: Plan, known: Plan, facts: Facts) -> None:
         found = refusals(half, goal, known, facts, self.node)
+        found = found or list(objections(goal, known, facts))
         if found:
             raise ConfigurationError(f"{half.name}: " + "\n  ".join(found))
 

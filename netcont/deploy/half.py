@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from zlib import crc32
 
+from netcont.deploy.names import moves
 from netcont.model.deployment import (
     OWN_PREFIX,
     Deployment,
@@ -70,6 +71,8 @@ class Half:
             changes += self._extension(extension)
         for guest in self.deployment.guest:
             changes += self._guest(guest)
+        if self.switched:
+            changes += moves(self.deployment, self.side, self.node)
         return Plan(tuple(dict.fromkeys(changes)))
 
     def announcements(self) -> Plan:

@@ -73,15 +73,15 @@ class Records:
             self._sync()
         self._forget(name)
 
-    def switched_before(self, name: str) -> bool:
-        """Whether its guests had been switched when this host was booted again.
+    def earlier(self, name: str) -> Record | None:
+        """What it was when this host was booted again, if its guests had been switched then.
 
         Raises PrerequisiteError if that cannot be read.
         """
         found = [path for path in self._of_earlier_boots(name) if path.exists()]
         latest = max(found, key=lambda path: path.stat().st_mtime, default=None)
         record = None if latest is None else _read(latest)
-        return record is not None and record.outlives_a_boot
+        return record if record is not None and record.outlives_a_boot else None
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}{_SUFFIX}"

@@ -20,6 +20,7 @@ class Standing(StrEnum):
     PRESENT = "present"
     MISSING = "missing"
     CHANGED = "changed"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,16 @@ def _sysctl(change: changes.SetSysctl, facts: Facts) -> State:
     return PRESENT if found == change.value else _otherwise(found)
 
 
+@_on(changes.MoveName)
+def _name(change: changes.MoveName, facts: Facts) -> State:
+    fact = facts.names.get(change.name)
+    if fact is None or fact.error:
+        return State(Standing.UNKNOWN, fact.error if fact else "it was not asked about")
+    if fact.is_moved(change):
+        return _otherwise("; ".join(fact.lagging)) if fact.lagging else PRESENT
+    return State(Standing.MISSING, str(fact)) if fact.is_ours(change) else _otherwise(str(fact))
+
+
 def link_named(change: Change) -> str | None:
     """The link that a change is about; None: none."""
     if isinstance(change, changes.AddLink):
@@ -228,7 +239,9 @@ def occupied(change: Change, facts: Facts) -> str | None:
         | changes.SetUp
         | changes.SetMaster
         | changes.SetAlias
-        | changes.SetBridgePort,
+        | changes.SetBridgePort
+        # Its servers say themselves what they have against it (see netcont.deploy.naming).
+        | changes.MoveName,
     ):
         return None
     found = state(change, facts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from netcont.deploy.naming import goes_on
 from netcont.deploy.record import Record
 from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
 from netcont.kernel.facts import Facts
@@ -14,7 +15,12 @@ from netcont.model.plan import Change, Plan
 
 SCHEMA_VERSION = 1
 
-_ACTIONS = {Standing.PRESENT: "keep", Standing.MISSING: "add", Standing.CHANGED: "change"}
+_ACTIONS = {
+    Standing.PRESENT: "keep",
+    Standing.MISSING: "add",
+    Standing.CHANGED: "change",
+    Standing.UNKNOWN: "add",
+}
 _MARKS = {"keep": "=", "add": "+", "change": "~", "remove": "-"}
 
 
@@ -34,7 +40,8 @@ class Line:
 def plan_lines(goal: Plan, record: Record | None, facts: Facts) -> tuple[Line, ...]:
     """What going to the goal would do, in that order: removals first."""
     wanted = set(goal)
-    superfluous = [c for c in reversed(record.known.changes) if c not in wanted] if record else []
+    known = reversed(record.known.changes) if record else ()
+    superfluous = [c for c in known if c not in wanted and not goes_on(c, goal)]
     was = record.was if record else {}
     going = {c.name for c in superfluous if isinstance(c, changes.AddLink)}
     lines = []
@@ -43,6 +50,8 @@ def plan_lines(goal: Plan, record: Record | None, facts: Facts) -> tuple[Line, .
         if command and state(change, facts).standing is not Standing.MISSING:
             lines.append(Line("remove", command))
     for change in goal:
+        if isinstance(change, changes.MoveName) and change.name not in facts.names:
+            continue  # nobody was told to touch it
         found = state(change, facts)
         lines.append(Line(_ACTIONS[found.standing], _command(change), found.found))
     return tuple(lines)

@@ -1,9 +1,11 @@
-"""What stands in a kernel, as values: links, addresses, routes, rules, neighbours, FDB."""
+"""What stands in a kernel, as values: links, addresses, routes, rules, neighbours, FDB, names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from netcont.kernel.name_fact import NameFact
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,4 @@ class Facts:
     proxies: frozenset[tuple[str, str]] = frozenset()
     fdb: frozenset[tuple[str, str, str]] = frozenset()
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, NameFact] = field(default_factory=dict)

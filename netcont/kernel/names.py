@@ -15,11 +15,15 @@ from netcont.dns.exchange import Caller, Patience
 from netcont.dns.key import load_key
 from netcont.dns.move import MovePlan, Wish, make_updates, plan_move
 from netcont.dns.records import RecordSet, read
+from netcont.dns.reverse import Extent, plan_reverse
 from netcont.dns.server import parse_server
 from netcont.dns.zone_update import rehearse
 from netcont.errors import DnsError, KernelError, NetcontError
 from netcont.kernel.name_fact import NameFact
 from netcont.model.plan import MoveName
+
+BRIEF = Patience(answer_s=1.0, tries=1)
+"""For a look, when nothing depends on it."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +102,16 @@ class Names:
     def _plan(self, change: MoveName, access: Access) -> MovePlan:
         fact = self.fact(change)
         if fact.error:
-            raise DnsError(fact.error, remedy=fact.remedy)
+            raise KernelError(fact.error, remedy=fact.remedy)
         if not fact.is_ours(change):
-            raise DnsError(
-                f"{change.name} has {fact}, neither {' '.join(change.was)} nor"
-                f" {' '.join(change.addresses)}: somebody else moved it",
-                code="NXRRSET",
-                remedy="if it should move nevertheless, use `netcont dns move`",
-            )
+            raise fact.foreign(change)
         leaving = tuple(each for each in change.was if each not in change.addresses)
-        wish = Wish(change.name, change.addresses, leaving, change.ttl_s, ptr=bool(change.pointers))
-        return plan_move(wish, access)
+        wish = Wish(change.name, change.addresses, leaving, change.ttl_s, ptr=False)
+        plan = plan_move(wish, access)
+        ttl_s = max(each.becomes.ttl_s for each in plan.records)
+        gone, come = change.unpointed, change.pointed or ()
+        reverse = plan_reverse(change.name, gone, come, ttl_s, access, Extent.ALL)
+        return replace(plan, leaving=leaving, reverse=reverse)
 
     def _access(self, change: MoveName) -> Access:
         if change not in self._accesses:
@@ -117,14 +120,15 @@ class Names:
 
     def _pointed(self, change: MoveName, access: Access) -> frozenset[str]:
         """If the change leaves open whether pointers move, what cannot be read does not count."""
-        found = set()
-        for address in dict.fromkeys((*change.was, *change.addresses)):
-            if change.pointers is False:
-                break
+        found, known = set(), change.pointed is not None
+        asked = (*change.was, *change.addresses)
+        if known or change.pointers is False:
+            asked = (*(change.was_pointed or ()), *(change.pointed or ()))
+        for address in dict.fromkeys(asked):
             try:
                 _, pointers = access.pointers(address)
             except DnsError:
-                if change.pointers:
+                if known or change.pointers:
                     raise
                 continue
             if change.name in pointers.values:

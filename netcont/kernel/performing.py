@@ -89,6 +89,14 @@ def _update_record(change: changes.UpdateRecord, node: Namespace) -> None:
     update_record(node, change)
 
 
+@_on(changes.MoveName)
+def _move_name(change: changes.MoveName, node: Namespace) -> None:
+    from netcont.kernel.names import Names
+
+    with node.entered():
+        Names().move(change)
+
+
 @_on(changes.Register)
 def _register(change: changes.Register, node: Namespace) -> None:
     _ask_agent(node, change, "prepare" if change.ahead else "register", wait=change.wait)

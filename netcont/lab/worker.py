@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-import netcont.kernel.record_update  # noqa: F401  (the interpreter would, in a move's midst)
+import netcont.kernel.record_update  # noqa: F401  (else a move's midst would)
 from netcont.errors import NetcontError
 from netcont.lab.clients.findings import ServiceRecords
 from netcont.lab.job import BROKEN, DONE, STARTED, RawRun, RunJob

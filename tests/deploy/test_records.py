@@ -24,8 +24,8 @@ def test_after_a_reboot_nothing_stands_but_where_guests_are_is_known(tmp_path: P
     Records(tmp_path, BEFORE).write(MOVED)
     now = Records(tmp_path, NOW)
     assert (now.names(), now.read("web")) == ((), None)
-    assert now.switched_before("web")
-    assert not now.switched_before("db")
+    assert now.earlier("web") is not None
+    assert now.earlier("db") is None
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_after_a_reboot_nothing_stands_but_where_guests_are_is_known(tmp_path: P
 def test_guests_that_were_not_switched_for_good_are_at_home(tmp_path: Path, record: Record) -> None:
     Records(tmp_path, BEFORE).write(record)
     now = Records(tmp_path, NOW)
-    assert not now.switched_before("web")
+    assert now.earlier("web") is None
     now.write(replace(MOVED, name="db"))
     assert files(tmp_path) == [f"{NOW}/db.json"]
 
@@ -51,7 +51,7 @@ def test_it_is_known_until_that_deployment_is_up_or_down(tmp_path: Path) -> None
     now = Records(tmp_path, NOW)
     now.write(MOVED)
     assert files(tmp_path) == [f"{BEFORE}/db.json", f"{NOW}/web.json"]
-    assert now.switched_before("db")
+    assert now.earlier("db") is not None
     now.remove("db")
     assert files(tmp_path) == [f"{NOW}/web.json"]
     assert not (tmp_path / BEFORE).exists()
@@ -61,7 +61,7 @@ def test_of_several_boots_the_last_counts(tmp_path: Path) -> None:
     for number, (origin, switched) in enumerate([("1.1", True), ("2.1", False), ("3.7", True)]):
         Records(tmp_path, origin).write(replace(MOVED, switched=switched))
         os.utime(tmp_path / origin / "web.json", (number, number))
-    assert Records(tmp_path, NOW).switched_before("web")
+    assert Records(tmp_path, NOW).earlier("web") is not None
     assert files(tmp_path) == ["3.7/web.json"]
 
 

@@ -57,7 +57,7 @@ alias IN CNAME www
 _REVERSE = {
     REVERSE[0]: "10 IN PTR www.example.org.\n20 IN PTR other.example.org.\n",
     REVERSE[1]: "11 IN PTR other.example.org.\n",
-    REVERSE[2]: f"{'0.1.' + '0.' * 16 + 'a.0.0.0'} IN PTR www.example.org.\n",
+    REVERSE[2]: f"{'0.1.' + '0.' * 18 + 'a.0.0.0'} IN PTR www.example.org.\n",
 }
 # More than fits into a datagram, and fewer than BIND's limit of 100.
 MANY = tuple(f"203.0.113.{n}" for n in range(1, 96))

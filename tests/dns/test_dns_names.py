@@ -28,11 +28,11 @@ from dns_servers import (
 
 from netcont.dns.exchange import Patience
 from netcont.errors import KernelError
-from netcont.kernel.names import Names
+from netcont.kernel.names import BRIEF, Names
 from netcont.model.plan import MoveName
 
 OLD, NEW = (OLD_4, OLD_6), (NEW_4, NEW_6)
-BRIEF = Patience(answer_s=0.3, tries=1)
+ALONE = {"pointed": (), "was_pointed": ()}
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ def change(site: Site) -> MoveName:
         key_file=str(site.key_file),
         resolvers=(f"{PRIMARY}#{site.port}",),
         port=site.port,
-        pointers=True,
+        pointed=NEW,
+        was_pointed=OLD,
     )
 
 
@@ -81,7 +82,7 @@ def test_moving_twice_is_moving_once(site: Site, change: MoveName) -> None:
 
 
 def test_pointers_that_were_left_behind_are_seen_and_moved(site: Site, change: MoveName) -> None:
-    Names().move(replace(change, pointers=False))
+    Names().move(replace(change, **ALONE))
     fact = Names().fact(change)
     assert fact.is_ours(change)
     assert not fact.is_moved(change)
@@ -91,7 +92,7 @@ def test_pointers_that_were_left_behind_are_seen_and_moved(site: Site, change: M
 
 
 def test_a_name_that_somebody_else_moved_is_left_alone(site: Site, change: MoveName) -> None:
-    elsewhere = replace(change, addresses=("203.0.113.9",), pointers=False)
+    elsewhere = replace(change, addresses=("203.0.113.9",), **ALONE)
     Names().move(elsewhere)
     assert not Names().fact(change).is_ours(change)
     for act in (Names().move, Names().rehearse):
@@ -101,18 +102,18 @@ def test_a_name_that_somebody_else_moved_is_left_alone(site: Site, change: MoveN
 
 
 def test_an_address_beside_ours_makes_it_somebody_elses(site: Site, change: MoveName) -> None:
-    Names().move(replace(change, addresses=(*OLD, "203.0.113.9"), pointers=False))
+    Names().move(replace(change, addresses=(*OLD, "203.0.113.9"), **ALONE))
     with pytest.raises(KernelError, match="somebody else"):
         Names().move(change)
 
 
 def test_a_family_that_neither_side_has_stays(site: Site, change: MoveName) -> None:
-    Names().move(replace(change, addresses=(NEW_4,), was=(OLD_4,), pointers=False))
+    Names().move(replace(change, addresses=(NEW_4,), was=(OLD_4,), **ALONE))
     assert site.primary.transferred(ZONE, NAME) == [("300", "A", NEW_4), ("300", "AAAA", OLD_6)]
 
 
 def test_a_family_that_only_one_side_has_comes_and_goes(site: Site, change: MoveName) -> None:
-    one = replace(change, addresses=(NEW_4,), pointers=False)
+    one = replace(change, addresses=(NEW_4,), **ALONE)
     Names().move(one)
     assert site.primary.transferred(ZONE, NAME) == [("300", "A", NEW_4)]
     Names().move(one.undo())
@@ -178,7 +179,7 @@ def knotd(tmp_path: Path) -> Iterator[NameServer]:
 def test_knot_lets_a_name_move_and_move_back(knotd: NameServer, key_file: Path) -> None:
     where = f"{PRIMARY}#{knotd.port}"
     change = MoveName("host", NAME, NEW, OLD, where, str(key_file), (where,), knotd.port)
-    change = replace(change, ttl_s=5, was_ttl_s=300, pointers=True)
+    change = replace(change, ttl_s=5, was_ttl_s=300, pointed=NEW, was_pointed=OLD)
     before = knotd.transferred(ZONE, NAME)
     Names().rehearse(change)
     Names().move(change)

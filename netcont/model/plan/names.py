@@ -16,7 +16,8 @@ class MoveName(Change):
     resolvers: by which it is found, none: the host's own; port: where servers that are found
     listen. key_file: with a TSIG key; the secret is never here. ttl_s: from then on, None: as it
     is; was_ttl_s: before, None: not known. pointers: whether pointer records move as well, None: if
-    one of the addresses has one.
+    one of the addresses has one; pointed: which addresses get one by that, was_pointed: which lose
+    theirs, None: not yet known.
     """
 
     name: str
@@ -31,6 +32,8 @@ class MoveName(Change):
     pointers: bool | None = None
     pointer_server: str | None = None
     pointer_key_file: str | None = None
+    pointed: tuple[str, ...] | None = None
+    was_pointed: tuple[str, ...] | None = None
 
     def undo(self) -> MoveName:
         """The name gets back what it had, TTL and all."""
@@ -40,6 +43,8 @@ class MoveName(Change):
             was=self.addresses,
             ttl_s=self.was_ttl_s if self.ttl_s is not None else None,
             was_ttl_s=self.ttl_s if self.ttl_s is not None else self.was_ttl_s,
+            pointed=self.was_pointed,
+            was_pointed=self.pointed,
         )
 
     def commands(self) -> tuple[str, ...]:
@@ -47,11 +52,15 @@ class MoveName(Change):
         ttl = self.was_ttl_s if self.ttl_s is None else self.ttl_s
         shown = "$TTL" if ttl is None else str(ttl)
         lines = [_nsupdate(self.server, self.key_file, self._forward(shown))]
-        if self.pointers:
-            server, key_file = self.pointer_server or self.server, self.pointer_key_file
-            for update in self._reverse(shown):
-                lines.append(_nsupdate(server, key_file or self.key_file, [update]))
+        server, key_file = self.pointer_server or self.server, self.pointer_key_file
+        for update in self._reverse(shown):
+            lines.append(_nsupdate(server, key_file or self.key_file, [update]))
         return tuple(lines)
+
+    @property
+    def unpointed(self) -> tuple[str, ...]:
+        """Addresses whose pointers go."""
+        return tuple(each for each in self.was_pointed or () if each not in (self.pointed or ()))
 
     def _forward(self, ttl: str) -> Iterator[str]:
         kinds = [kind for kind in ("A", "AAAA") if any(self._of(kind))]
@@ -70,10 +79,9 @@ class MoveName(Change):
         return (kind_of(each) == kind for each in (*self.was, *self.addresses))
 
     def _reverse(self, ttl: str) -> Iterator[str]:
-        for each in self.was:
-            if each not in self.addresses:
-                yield f"update delete {pointer_of(each)} PTR {self.name}"
-        for each in self.addresses:
+        for each in self.unpointed:
+            yield f"update delete {pointer_of(each)} PTR {self.name}"
+        for each in self.pointed or ():
             yield f"update add {pointer_of(each)} {ttl} PTR {self.name}"
 
 
