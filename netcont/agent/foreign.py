@@ -16,6 +16,7 @@ from netcont.agent.role import Out
 from netcont.agent.settings import ForeignSettings, Guest
 from netcont.agent.store import Store
 from netcont.errors import ConfigurationError, KernelError
+from netcont.kernel.lookup import link_mac
 from netcont.kernel.namespace import Namespace
 from netcont.mobileip.datagram import Datagram, Endpoint
 from netcont.mobileip.events import Step
@@ -62,7 +63,7 @@ class ForeignDaemon:
     def start(self, now: float) -> Out:
         attached = {h: ahead for h, ahead in self._store.guests().items() if h in self._guests}
         if self.settings.forwards:
-            self._mac = self._path.kernel(lambda node: node.link_mac(self.settings.link))
+            self._mac = self._path.kernel(lambda node: link_mac(node, self.settings.link))
             # Visitors are forgotten with the daemon: they hear it, and register again.
             self._path.take_over(
                 {_BASE, *(key for home in attached for key in self._keys_of(home))}

@@ -13,6 +13,7 @@ from netcont.agent.role import Out
 from netcont.agent.settings import HomeSettings
 from netcont.agent.store import Store
 from netcont.errors import ConfigurationError, KernelError
+from netcont.kernel.lookup import link_mac
 from netcont.kernel.namespace import Namespace
 from netcont.mobileip.advertiser import Advertiser
 from netcont.mobileip.binding import Binding, BindingChange, BindingRemoved, BindingReplaced
@@ -65,7 +66,7 @@ class HomeDaemon:
         out += self._agent.expire(now)
         self._save(gone | {int(b.home_address) for b in snapshot.bindings})
         if self.settings.forwards:
-            self._mac = self._path.kernel(lambda node: node.link_mac(self.settings.link))
+            self._mac = self._path.kernel(lambda node: link_mac(node, self.settings.link))
             self._path.take_over(self._wanted())
             link = self.settings.link
             filtered = self._path.kernel(lambda node: forwarding.is_filtered(node, link))

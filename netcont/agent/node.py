@@ -16,6 +16,7 @@ from netcont.agent.role import Out
 from netcont.agent.settings import NodeSettings
 from netcont.agent.store import Store
 from netcont.errors import ConfigurationError, KernelError
+from netcont.kernel.lookup import addresses_of, link_mac
 from netcont.kernel.namespace import Namespace
 from netcont.mobileip.attachment import Attachment
 from netcont.mobileip.datagram import Datagram, Endpoint
@@ -28,6 +29,7 @@ from netcont.mobileip.events import (
 )
 from netcont.mobileip.node import MobileNode
 from netcont.mobileip.registration import Identity, Registration, State
+from netcont.model.plan import is_ipv6
 
 _TABLE = forwarding.FIRST_TABLE
 _TUNNEL, _BACK = "tunnel", "back"
@@ -147,8 +149,8 @@ class NodeDaemon:
         return min(outside) if outside else None
 
     def _addresses(self, node: Namespace) -> list[IPv4Address]:
-        entries = node.route.get_addr(index=node.index(self.settings.link), family=2)
-        return [IPv4Address(one.get("local") or one.get("address")) for one in entries]
+        found = addresses_of(node, self.settings.link)
+        return [IPv4Address(each) for each in found if not is_ipv6(each)]
 
     def _follow(self, step: Out) -> Out:
         for event in step.events:
@@ -216,7 +218,7 @@ class NodeDaemon:
             settings.colocated and self._care_of_address() is not None
         )
         if settings.forwards and not away:
-            mac = self._path.kernel(lambda node: node.link_mac(settings.link))
+            mac = self._path.kernel(lambda node: link_mac(node, settings.link))
             self._path.once(
                 forwarding.release(self._node.name, settings.link, mac, settings.address)
             )

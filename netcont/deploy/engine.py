@@ -36,6 +36,7 @@ from netcont.deploy.standing import Standing, hangs_on_own, state
 from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.lookup import link_mac
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.origin import kernel_origin
 from netcont.kernel.rtnetlink import CHUNK
@@ -325,7 +326,7 @@ class Engine:
         said = []
         for change in half.announcements():
             if isinstance(change, Announce) and not change.mac:
-                change = replace(change, mac=self.node.link_mac(change.link))
+                change = replace(change, mac=link_mac(self.node, change.link))
             said.append(change)
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan(tuple(said)))
         if said:

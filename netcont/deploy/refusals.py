@@ -8,15 +8,13 @@ import platform
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from pyroute2.netlink.exceptions import NetlinkError
 
 from netcont.deploy.half import Half
 from netcont.deploy.standing import occupied
 from netcont.errors import KernelError
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.lookup import Way, way_to
 from netcont.kernel.namespace import Namespace, create_namespace
 from netcont.model import plan as changes
 from netcont.model.deployment import (
@@ -165,13 +163,14 @@ def _ways(half: Half, goal: Plan, facts: Facts, node: Namespace) -> Iterator[str
     """The remote end is reached, not through the tunnel, and the path is wide enough."""
     own = {change.name for change in goal if isinstance(change, changes.AddLink)}
     by_index = {link.index: link for link in facts.links.values()}
-    asked: dict[str, Any] = {}
+    asked: dict[str, Way | None] = {}
     every: list[Tunnel | Extension] = [*half.deployment.tunnel, *half.deployment.extension]
     for one in every:
         for remote in _remotes(half, one):
             if remote not in asked:
-                asked[remote] = _way(node, remote)
-            link = by_index.get(asked[remote])
+                asked[remote] = way_to(node, remote)
+            way = asked[remote]
+            link = by_index.get(way.link) if way else None
             if link is None:
                 yield f"{link_of(one)}: there is no route to {remote}: `ip route get {remote}`"
             elif link.name == "lo":
@@ -185,15 +184,6 @@ def _ways(half: Half, goal: Plan, facts: Facts, node: Namespace) -> Iterator[str
                 )
             else:
                 yield from _too_wide(half, one, link.name, link.mtu_bytes)
-
-
-def _way(node: Namespace, remote: str) -> int | None:
-    try:
-        found = node.route.route("get", dst=remote)
-    except NetlinkError:
-        return None
-    index = found[0].get("oif") if found else None
-    return int(index) if index is not None else None
 
 
 def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Iterator[str]:

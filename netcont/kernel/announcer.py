@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 import threading
@@ -11,7 +10,7 @@ import time
 
 from netcont.errors import KernelError
 from netcont.kernel.namespace import Namespace
-from netcont.model.plan import Announce
+from netcont.model.plan import Announce, is_ipv6
 
 _BROADCAST = b"\xff" * 6
 _ETHERTYPE_ARP = 0x0806
@@ -92,7 +91,7 @@ def delays_s(rounds: int) -> list[float]:
 
 
 def _frames(change: Announce) -> list[bytes]:
-    if ipaddress.ip_address(change.address).version == 6:
+    if is_ipv6(change.address):
         frames = [neighbour_advertisement(change.address, change.mac, router=change.router)]
     else:
         frames = [gratuitous_arp(change.address, change.mac)]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from netcont.errors import KernelError
+from netcont.kernel.lookup import link_state
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import perform
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
-
-IFF_UP = 0x1
 
 
 class Journal(Protocol):
@@ -129,18 +128,7 @@ _ALREADY_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRN
 def _completed(change: Change, node: Namespace) -> Change:
     """The change with what its undo must restore."""
     if isinstance(change, changes.SetUp):
-        link = _link(node, change.link)
-        return replace(change, was=bool(link["flags"] & IFF_UP))
+        return replace(change, was=link_state(node, change.link).up)
     if isinstance(change, changes.SetMaster):
-        master = _link(node, change.link).get("master")
-        was = None if master is None else _link_name(node, master)
-        return replace(change, was=was)
+        return replace(change, was=link_state(node, change.link).master)
     return change
-
-
-def _link(node: Namespace, name: str) -> Any:
-    return node.route.link("get", index=node.index(name))[0]
-
-
-def _link_name(node: Namespace, index: int) -> str:
-    return str(node.route.link("get", index=index)[0].get("ifname"))

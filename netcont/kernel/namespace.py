@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pyroute2 import IPRoute
-
 from netcont.errors import KernelError, PrerequisiteError
 
 CLONE_NEWNET = 0x40000000
@@ -130,10 +128,13 @@ class Namespace:
     def route(self) -> Any:
         """pyroute2's IPRoute in this namespace; each process and thread gets its own socket.
 
-        In another thread it would open one by itself, in whatever namespace that thread is.
+        In another thread it would open one by itself, in whatever namespace that thread is. Who
+        needs it imports pyroute2 early, if time matters: it takes longer than most commands.
         """
         asking = (os.getpid(), threading.get_ident())
         if self._route is None or self._owner != asking:
+            from pyroute2 import IPRoute
+
             with self.entered():
                 self._route = IPRoute(groups=0)
             self._owner = asking
@@ -153,10 +154,6 @@ class Namespace:
                 ) from error
         self._indices[link] = found
         return found
-
-    def link_mac(self, link: str) -> str:
-        """The link's own MAC. Raises KernelError."""
-        return str(self.route.link("get", index=self.index(link))[0].get("address"))
 
     def forget(self, link: str) -> None:
         """The link was removed, added or moved: its index must be asked for again."""

@@ -8,13 +8,10 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from netcont.errors import KernelError, NetcontError
 from netcont.kernel.agent_control import ask
 from netcont.kernel.announcer import announce
 from netcont.kernel.namespace import Namespace
-from netcont.kernel.netem import set_netem
 from netcont.kernel.requests import encoded
 from netcont.kernel.rtnetlink import send
 from netcont.model import plan as changes
@@ -70,6 +67,11 @@ def _set_sysctl(change: changes.SetSysctl, node: Namespace) -> None:
 
 @_on(changes.SetNetem)
 def _set_netem(change: changes.SetNetem, node: Namespace) -> None:
+    # Nobody but the lab has emulated paths, and it has imported pyroute2 long before.
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    from netcont.kernel.netem import set_netem
+
     try:
         set_netem(change, node)
     except NetlinkError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 
 from netcont.errors import KernelError
@@ -22,7 +23,8 @@ _ERROR, _DONE = 2, 3
 _DUMP_REQUEST = 0x301  # NLM_F_REQUEST | NLM_F_ROOT | NLM_F_MATCH
 _DUMP_INTERRUPTED = 0x10
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
-_REQUEST = 0x1 | 0x4  # NLM_F_REQUEST | NLM_F_ACK
+_ACK = 0x4
+_REQUEST = 0x1 | _ACK  # NLM_F_REQUEST | NLM_F_ACK
 _BUFFER_BYTES = 1 << 18
 _ATTEMPTS = 20
 
@@ -51,6 +53,16 @@ def dump(node: Namespace, kind: int, header: bytes) -> list[bytes]:
     raise KernelError(
         f"{node.name}: its tables change faster than they can be read", remedy="try again"
     )
+
+
+def ask(node: Namespace, kind: int, body: bytes) -> bytes:
+    """The body of the one message that the kernel answers with. kind: RTM_GET…
+
+    Raises KernelError with the errno of its refusal.
+    """
+    with _socket(node) as one:
+        one.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST & ~_ACK, 1, 0) + body)
+        return next(_answers(one, node.name))
 
 
 CHUNK = 64
@@ -127,7 +139,7 @@ def text(value: bytes | None) -> str:
 
 def number(value: bytes | None) -> int:
     """A number in the machine's order; 0 if there is none."""
-    return int.from_bytes(value or b"", "little" if struct.pack("=H", 1)[0] else "big")
+    return int.from_bytes(value, sys.byteorder) if value else 0
 
 
 def address(value: bytes | None) -> str | None:

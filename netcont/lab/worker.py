@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
+import netcont.kernel.netem  # else the making of paths would
 import netcont.kernel.record_update  # noqa: F401  (else a move's midst would)
 from netcont.errors import NetcontError
 from netcont.lab.clients.findings import ServiceRecords

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 from collections.abc import Callable
@@ -52,7 +51,7 @@ def text(kind: int, value: str) -> bytes:
 
 def packed(address: str) -> bytes:
     """An address of either family."""
-    return ipaddress.ip_address(address).packed
+    return socket.inet_pton(family(address), address)
 
 
 def mac(address: str) -> bytes:
