@@ -23,7 +23,7 @@ from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.name_fact import NameFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import refused
-from netcont.kernel.reader import read_facts
+from netcont.kernel.reader import read_facts, read_indices
 from netcont.kernel.requests import Message, delete_group, encoded, into_group, unused_group
 from netcont.kernel.rtnetlink import CHUNK, send
 from netcont.model import plan as changes
@@ -36,10 +36,6 @@ _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL}
 
 def no_step() -> None:
     """What is called around every change where nobody wants to know."""
-
-
-def _indices(facts: Facts) -> dict[str, int]:
-    return {link.name: link.index for link in facts.links.values()}
 
 
 @dataclass
@@ -120,11 +116,9 @@ class Kernel:
                 change = replace(change, replace=True)
             missing.append(change)
         links = [each for each in missing if isinstance(each, changes.AddLink)]
-        self._make(links, _indices(facts))
-        if links:
-            facts = read_facts(self.node)
+        self._make(links, {link.name: link.index for link in facts.links.values()})
         rest = [each for each in missing if not isinstance(each, changes.AddLink)]
-        self._make(rest, _indices(facts))
+        self._make(rest, read_indices(self.node))
 
     def _make(self, wanted: Sequence[Change], indices: Mapping[str, int]) -> None:
         """In this order; those that can be sent together are."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import singledispatch
 from typing import Any
 
 from netcont.kernel.facts import Facts, LinkFact
@@ -39,15 +38,22 @@ def _otherwise(found: str) -> State:
     return State(Standing.CHANGED, found)
 
 
-@singledispatch
+Look = Callable[[Any, Facts], State]
+
+_LOOKS: dict[type[Change], Look] = {}
+
+
 def state(change: Change, facts: Facts) -> State:
     """Whether what the change makes is there."""
-    raise TypeError(f"{type(change).__name__} leaves nothing behind that could be looked at")
+    look = _LOOKS.get(type(change))
+    if look is None:
+        raise TypeError(f"{type(change).__name__} leaves nothing behind that could be looked at")
+    return look(change, facts)
 
 
-def _on(kind: type[Change]) -> Callable[[Callable[[Any, Facts], State]], None]:
-    def register(function: Callable[[Any, Facts], State]) -> None:
-        state.register(kind)(function)
+def _on(kind: type[Change]) -> Callable[[Look], None]:
+    def register(function: Look) -> None:
+        _LOOKS[kind] = function
 
     return register
 

@@ -59,10 +59,27 @@ def _links(node: Namespace) -> dict[str, LinkFact]:
     bodies = []
     for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0)):
         _, _, index, flags, _ = _LINK.unpack_from(body)
-        bodies.append((index, flags, attributes(body, _LINK.size)))
+        bodies.append((index, flags, attributes(body, _LINK.size, _OF_LINKS)))
     names = {index: text(found.get(3)) for index, _, found in bodies}
     links = [_link(index, flags, found, names) for index, flags, found in bodies]
     return {link.name: link for link in links}
+
+
+_OF_LINKS = frozenset({1, 3, 4, 5, 10, 18, 20, 23, 27})  # IFLA_…: a thousand links have 40 each
+_OF_KINDS = frozenset(range(1, 18)) | {20}
+
+
+def read_indices(node: Namespace) -> dict[str, int]:
+    """The links by name, and nothing else of them. Raises KernelError."""
+    found = {}
+    for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _NO_COUNTERS):
+        name = attributes(body, _LINK.size, _NAME)[3]
+        found[text(name)] = _LINK.unpack_from(body)[2]
+    return found
+
+
+_NAME = frozenset({3})
+_NO_COUNTERS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
 
 
 def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -> LinkFact:
@@ -70,11 +87,9 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
     kind = text(info.get(1))
     port = attributes(info.get(5, b"")) if text(info.get(4)) == "bridge" else {}
     read = _DETAILS.get(kind)
-    details = read(attributes(info.get(2, b""))) if read else {}
+    details = read(attributes(info.get(2, b""), 0, _OF_KINDS), names) if read else {}
     if kind == "vlan":
         details["parent"] = names.get(number(found.get(5)))
-    if kind == "vxlan":
-        details["device"] = names.get(number(attributes(info[2]).get(3)))
     counters = struct.unpack_from("=8Q", found[23]) if len(found.get(23, b"")) >= 64 else ()
     return LinkFact(
         names[index],
@@ -105,16 +120,17 @@ _COUNTERS = (
 """The head of struct rtnl_link_stats64."""
 
 
-def _vxlan(found: Attributes) -> dict[str, object]:
+def _vxlan(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
     return {
         "vni": number(found.get(1)),
         "local": address(found.get(4) or found.get(17)),
         "port": int.from_bytes(found.get(15, b""), "big"),
         "group": address(found.get(2) or found.get(16)),
+        "device": names.get(number(found.get(3))),
     }
 
 
-def _gre(found: Attributes) -> dict[str, object]:
+def _gre(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
     keyed = bool(number(found.get(3)) | number(found.get(2)))
     return {
         "key": int.from_bytes(found.get(5, b""), "big") if keyed else None,
@@ -126,11 +142,11 @@ def _gre(found: Attributes) -> dict[str, object]:
     }
 
 
-def _ip6gre(found: Attributes) -> dict[str, object]:
-    return _gre(found) | {"tos": _tos(found.get(12), found.get(13)), "pmtudisc": True}
+def _ip6gre(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
+    return _gre(found, names) | {"tos": _tos(found.get(12), found.get(13)), "pmtudisc": True}
 
 
-def _ipip(found: Attributes) -> dict[str, object]:
+def _ipip(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
     return {
         "key": None,
         "local": address(found.get(2)),
@@ -141,8 +157,8 @@ def _ipip(found: Attributes) -> dict[str, object]:
     }
 
 
-def _ip6tnl(found: Attributes) -> dict[str, object]:
-    return _ipip(found) | {"tos": _tos(found.get(7), found.get(8)), "pmtudisc": True}
+def _ip6tnl(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
+    return _ipip(found, names) | {"tos": _tos(found.get(7), found.get(8)), "pmtudisc": True}
 
 
 def _tos(flow: bytes | None, flags: bytes | None) -> int:
@@ -152,7 +168,7 @@ def _tos(flow: bytes | None, flags: bytes | None) -> int:
     return int.from_bytes(flow or b"", "big") >> 20 & 0xFF
 
 
-def _vlan(found: Attributes) -> dict[str, object]:
+def _vlan(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
     return {"vlan_id": number(found.get(1))}
 
 
@@ -190,10 +206,10 @@ def _routes(
     found: dict[tuple[str, int], tuple[RouteFact, ...]] = {}
     for body in dump(node, RTM_GETROUTE, _EVERYTHING):
         family, length, _, _, table, protocol, _, kind, flags = _ROUTE.unpack_from(body)
-        parts = attributes(body, _ROUTE.size)
-        table = number(parts.get(15)) or table
         if family not in _BOTH or table == _LOCAL_TABLE or flags & _CLONED:
             continue
+        parts = attributes(body, _ROUTE.size)
+        table = number(parts.get(15)) or table
         prefix = _prefix(family, parts.get(1), length)
         key = ("default" if prefix == "0.0.0.0/0" else prefix, table)
         link, via = names.get(number(parts.get(4))), address(parts.get(5))

@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from netcont.errors import KernelError
 from netcont.kernel.namespace import Namespace
@@ -25,7 +25,7 @@ _DUMP_INTERRUPTED = 0x10
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _ACK = 0x4
 _REQUEST = 0x1 | _ACK  # NLM_F_REQUEST | NLM_F_ACK
-_BUFFER_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 16  # the kernel gives 32 KiB at once at most
 _ATTEMPTS = 20
 
 Attributes = dict[int, bytes]
@@ -42,7 +42,7 @@ def dump(node: Namespace, kind: int, header: bytes) -> list[bytes]:
     table changed is asked for again. Raises KernelError.
     """
     with _socket(node) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES * 4)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         for sequence in range(1, _ATTEMPTS + 1):
             length = _HEADER.size + len(header)
             one.send(_HEADER.pack(length, kind, _DUMP_REQUEST, sequence, 0) + header)
@@ -72,25 +72,25 @@ CHUNK = 64
 def send(node: Namespace, messages: Sequence[tuple[int, int, bytes]]) -> list[int]:
     """Sends requests in one system call; returns each one's errno, 0 where it was done.
 
-    messages: see netcont.kernel.requests; at most CHUNK. All are tried, also after one that was
-    refused.
+    messages: see netcont.kernel.requests; at most CHUNK. All are tried, in their order, also after
+    one that was refused.
     """
-    packed = bytearray()
+    last, packed = len(messages) - 1, bytearray()
     for sequence, (kind, flags, body) in enumerate(messages):
-        packed += _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, sequence, 0)
-        packed += body
-    codes = [0] * len(messages)
+        # A refusal is answered in any case: that the last one was done says that all were tried.
+        flags |= _REQUEST if sequence == last else _REQUEST & ~_ACK
+        packed += _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, 0) + body
+    codes, answered = [0] * len(messages), -1
     with _socket(node) as one:
         one.send(packed)
-        left = len(messages)
-        while left:
+        while answered < last:
             data = one.recv(_BUFFER_BYTES)
             place = 0
             while place < len(data):
                 length, kind, _, sequence, _ = _HEADER.unpack_from(data, place)
                 if kind == _ERROR:
                     codes[sequence] = -int(struct.unpack_from("=i", data, place + _HEADER.size)[0])
-                    left -= 1
+                    answered = sequence
                 place += (length + 3) & ~3
     return codes
 
@@ -120,21 +120,24 @@ def _answers(one: socket.socket, name: str) -> Iterator[bytes]:
             yield body
 
 
-def attributes(body: bytes, start: int = 0) -> Attributes:
-    """The attributes from a place on, by number."""
+def attributes(body: bytes, start: int = 0, wanted: Collection[int] = range(1 << 14)) -> Attributes:
+    """The attributes from a place on, by number; wanted: which of them."""
     found: Attributes = {}
-    while start + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, start)
+    header, end = _ATTRIBUTE.unpack_from, len(body) - _ATTRIBUTE.size
+    while start <= end:
+        length, kind = header(body, start)
         if length < _ATTRIBUTE.size:
             break
-        found[kind & _TYPE_MASK] = body[start + _ATTRIBUTE.size : start + length]
+        kind &= _TYPE_MASK
+        if kind in wanted:
+            found[kind] = body[start + _ATTRIBUTE.size : start + length]
         start += (length + 3) & ~3
     return found
 
 
 def text(value: bytes | None) -> str:
     """A text that ends with a zero."""
-    return (value or b"").split(b"\0", 1)[0].decode("utf-8", "replace")
+    return value.partition(b"\0")[0].decode("utf-8", "replace") if value else ""
 
 
 def number(value: bytes | None) -> int:
@@ -151,4 +154,4 @@ def address(value: bytes | None) -> str | None:
 
 def mac(value: bytes | None) -> str | None:
     """A MAC address; None if there is none."""
-    return ":".join(f"{byte:02x}" for byte in value) if value and len(value) == 6 else None
+    return value.hex(":") if value and len(value) == 6 else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
-from functools import singledispatch
 from typing import Any
 
 from netcont.model.plan import Change, is_ipv6
@@ -24,9 +23,14 @@ NEW = CREATE | EXCLUSIVE
 _NESTED = 0x8000  # NLA_F_NESTED
 
 
+_HEAD = struct.Struct("=HH").pack
+_NUMBER = struct.Struct("=HHI").pack
+_PADDING = (b"", bytes(3), bytes(2), bytes(1))
+
+
 def attribute(kind: int, value: bytes) -> bytes:
     """A value with its number and length before it, padded to a multiple of four bytes."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
+    return _HEAD(4 + len(value), kind) + value + _PADDING[len(value) % 4]
 
 
 def nested(kind: int, value: bytes) -> bytes:
@@ -36,12 +40,12 @@ def nested(kind: int, value: bytes) -> bytes:
 
 def number(kind: int, value: int) -> bytes:
     """32 bits, in the machine's order."""
-    return attribute(kind, struct.pack("=I", value))
+    return _NUMBER(8, kind, value)
 
 
 def byte(kind: int, value: int) -> bytes:
     """8 bits."""
-    return attribute(kind, struct.pack("=B", value))
+    return attribute(kind, bytes((value,)))
 
 
 def text(kind: int, value: str) -> bytes:
@@ -71,16 +75,21 @@ def prefix(value: str) -> tuple[int, int, bytes]:
     return family(address), int(length or 8 * len(octets)), octets
 
 
-@singledispatch
+Encode = Callable[[Any, Indices], Message]
+
+_ENCODINGS: dict[type[Change], Encode] = {}
+
+
 def encoded(change: Change, indices: Indices) -> Message | None:
     """The change as a request; None: it is none to rtnetlink."""
-    return None
+    encode = _ENCODINGS.get(type(change))
+    return None if encode is None else encode(change, indices)
 
 
-def on(kind: type[Change]) -> Callable[[Callable[[Any, Indices], Message]], None]:
+def on(kind: type[Change]) -> Callable[[Encode], None]:
     """Says which function encodes a kind of change."""
 
-    def register(function: Callable[[Any, Indices], Message]) -> None:
-        encoded.register(kind)(function)
+    def register(function: Encode) -> None:
+        _ENCODINGS[kind] = function
 
     return register
