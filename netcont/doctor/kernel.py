@@ -36,6 +36,8 @@ DEVICES: Mapping[str, Mapping[str, object]] = {
     "vrf": {"vrf_table": 4000},
     "gre": {"gre_local": "127.0.0.2", "gre_remote": "127.0.0.3", "gre_ttl": 16},
     "ipip": {"ipip_local": "127.0.0.2", "ipip_remote": "127.0.0.3"},
+    "ip6gre": {"ip6gre_local": "2001:db8::2", "ip6gre_remote": "2001:db8::3", "ip6gre_ttl": 16},
+    "ip6tnl": {"ip6tnl_local": "2001:db8::2", "ip6tnl_remote": "2001:db8::3"},
     "vlan": {"vlan_id": 100},
     "vxlan": {"vxlan_id": 100, "vxlan_port": 4789, "vxlan_local": "127.0.0.2"},
 }
@@ -51,6 +53,8 @@ FEATURES = (*DEVICES, *QDISCS, "nftables", "cgroup-freezer", "soft-dirty")
 
 MODULES = {
     "gre": "ip_gre",
+    "ip6gre": "ip6_gre",
+    "ip6tnl": "ip6_tunnel",
     "vlan": "8021q",
     "netem": "sch_netem",
     "htb": "sch_htb",

@@ -32,6 +32,8 @@ MODULES = (
     "vxlan",
     "ipip",
     "ip_gre",
+    "ip6_tunnel",
+    "ip6_gre",
     "sch_netem",
     "af_packet",
 )

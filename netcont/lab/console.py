@@ -18,7 +18,7 @@ from mininet.util import quietRun
 
 from netcont.errors import NetcontError
 from netcont.kernel.namespace import Namespace
-from netcont.lab.clients.service import fork_service
+from netcont.lab.clients.service import ANY_ADDRESS, fork_service
 from netcont.lab.clients.spec import Ports
 from netcont.lab.job import Job
 from netcont.lab.nameservers import nameservers
@@ -79,7 +79,7 @@ def _services(scenario: Scenario, scratch: Path) -> Iterator[LabNetwork]:
         layout = network.layout
         stack.enter_context(nameservers(layout.names, layout.guest.address, nodes, scratch))
         guest = nodes[layout.guest.node]
-        service = fork_service(guest.enter)
+        service = fork_service(guest.enter, bind=ANY_ADDRESS[layout.family])
         stack.callback(service.kill)
         service.wait_ready(_READY_LIMIT_S)
         if scenario.server is not None:

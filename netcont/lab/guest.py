@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netcont.kernel.namespace import Namespace
-from netcont.lab.clients.service import ServiceProcess, fork_service
+from netcont.lab.clients.service import ANY_ADDRESS, ServiceProcess, fork_service
 from netcont.lab.clients.spec import Control
 from netcont.lab.server import UserServer, running_server
 from netcont.lab.site import set_cable
@@ -58,7 +58,7 @@ def running_guest(
             node.enter()
             group.add(os.getpid())
 
-        service = fork_service(enter, control)
+        service = fork_service(enter, control, bind=ANY_ADDRESS[layout.family])
         stack.callback(service.kill)
         service.wait_ready(_READY_LIMIT_S)
         image = stack.enter_context(MemoryImage.create(image_path, scenario.guest.memory_bytes))

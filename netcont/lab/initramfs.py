@@ -28,6 +28,8 @@ LAB_MODULES = (
     "dummy",
     "ipip",
     "ip_gre",
+    "ip6_tunnel",
+    "ip6_gre",
     "vxlan",
     "vrf",
     "tun",

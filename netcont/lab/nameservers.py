@@ -18,6 +18,7 @@ from pathlib import Path
 from netcont.errors import LabError, PrerequisiteError
 from netcont.kernel.namespace import Namespace, die_with_parent
 from netcont.model.layout import NameService
+from netcont.model.plan import is_ipv6
 
 _START_LIMIT_S = 60.0
 _RUNNING = b" running\n"  # newer ones say early what they are running on
@@ -25,8 +26,8 @@ _FIRST_WITHOUT_LOCK = (9, 20)
 _COMMON = """
 options {{
     directory "{directory}";
-    listen-on {{ {address}; }};
-    listen-on-v6 {{ none; }};
+    listen-on {{ {ipv4}; }};
+    listen-on-v6 {{ {ipv6}; }};
     pid-file none;
     session-keyfile none;
     {no_lock}
@@ -57,8 +58,8 @@ zone "{zone}" {{ type static-stub; server-addresses {{ {server}; }}; }};
 _ZONE = """$TTL {ttl}
 @ IN SOA ns1 hostmaster 1 3600 600 86400 {ttl}
 @ IN NS ns1
-ns1 IN A {server}
-{name} IN A {address}
+ns1 IN {kind} {server}
+{name} IN {kind} {address}
 """
 
 
@@ -85,10 +86,16 @@ def nameservers(
             if node == names.server_node:
                 (home / "zone").write_text(
                     _ZONE.format(
-                        ttl=names.ttl_s, server=names.server, name=names.name, address=guest_address
+                        ttl=names.ttl_s,
+                        kind=names.record,
+                        server=names.server,
+                        name=names.name,
+                        address=guest_address,
                     )
                 )
-            stack.enter_context(_named(program, home, nodes[node].enter, node))
+            family = "-6" if is_ipv6(names.server) else "-4"
+            command = [program, family, "-g", "-n", "1", "-c", str(home / "named.conf")]
+            stack.enter_context(_named(command, nodes[node].enter, home, node))
         yield
 
 
@@ -102,7 +109,7 @@ def _has_lock_file(program: str) -> bool:
 def _authoritative(names: NameService, directory: Path, no_lock: str) -> str:
     home = directory / names.server_node
     return _COMMON.format(
-        directory=home, address=names.server, recursion="no", no_lock=no_lock
+        directory=home, **_listening(names.server), recursion="no", no_lock=no_lock
     ) + _AUTHORITATIVE.format(
         key=names.key.name,
         algorithm=names.key.algorithm,
@@ -115,12 +122,18 @@ def _authoritative(names: NameService, directory: Path, no_lock: str) -> str:
 def _resolver(names: NameService, directory: Path, no_lock: str) -> str:
     home = directory / names.resolver_node
     return _COMMON.format(
-        directory=home, address=names.resolver, recursion="yes", no_lock=no_lock
+        directory=home, **_listening(names.resolver), recursion="yes", no_lock=no_lock
     ) + _RESOLVER.format(zone=names.zone, server=names.server)
 
 
+def _listening(address: str) -> dict[str, str]:
+    """What a server listens on: this address, and nothing of the other family."""
+    six = is_ipv6(address)
+    return {"ipv4": "none" if six else address, "ipv6": address if six else "none"}
+
+
 @contextlib.contextmanager
-def _named(program: str, home: Path, enter: Callable[[], None], node: str) -> Iterator[None]:
+def _named(command: list[str], enter: Callable[[], None], home: Path, node: str) -> Iterator[None]:
     log = home / "named.log"
 
     def prepare() -> None:
@@ -128,7 +141,7 @@ def _named(program: str, home: Path, enter: Callable[[], None], node: str) -> It
         enter()
 
     with subprocess.Popen(
-        [program, "-4", "-g", "-n", "1", "-c", str(home / "named.conf")],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -37,10 +37,10 @@ from netcont.measure.paths import a_to_b_s, a_to_client_s, b_to_a_s, b_to_client
 from netcont.model.samples import ClientRecord, MoveRecord
 from netcont.model.scenario import ClientKind, Network, Place, Scenario
 
-# Per full-sized packet: 14 bytes of Ethernet around it; 20 of IPv4, 20 of TCP and 12 of TCP
-# timestamps (RFC 7323) within it.
+# Per full-sized packet: 14 bytes of Ethernet around it; 20 of IPv4 or 40 of IPv6, 20 of TCP and 12
+# of TCP timestamps (RFC 7323) within it.
 ETHERNET_BYTES = 14
-HEADERS_BYTES = 52
+HEADERS_BYTES: Mapping[int, int] = MappingProxyType({4: 52, 6: 72})
 
 DEFAULT_BANDWIDTH_SHARE = 0.8
 
@@ -70,7 +70,7 @@ def run_floor_s(scenario: Scenario, move: MoveRecord) -> float | None:
     mtu = network.mtu_bytes
     rate_bps = network.a_b.rate_bps
     bandwidth_bps = scenario.migration.bandwidth_bps or DEFAULT_BANDWIDTH_SHARE * rate_bps
-    wire_bits = payload_bits * (mtu + ETHERNET_BYTES) / (mtu - HEADERS_BYTES)
+    wire_bits = payload_bits * (mtu + ETHERNET_BYTES) / (mtu - HEADERS_BYTES[network.family])
     return max(payload_bits / bandwidth_bps, wire_bits / rate_bps) + a_to_b_s(network)
 
 

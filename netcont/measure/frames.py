@@ -1,8 +1,9 @@
 """Reads captured frames as far as needed to find a marked datagram in them. Pure, never raises.
 
-A marked datagram is a UDP datagram over IPv4 whose payload begins with ``netcont-overhead-`` and
-two digits. It may be inside 802.1Q tags, IP-in-IP, GRE (with or without checksum, key, sequence
-number; carrying IPv4 or Ethernet) and VXLAN, in any nesting.
+A marked datagram is a UDP datagram over IPv4 or IPv6 whose payload begins with
+``netcont-overhead-`` and two digits. It may be inside 802.1Q tags, IP-in-IP of either family, GRE
+(with or without checksum, key, sequence number; carrying IP or Ethernet) and VXLAN, in any nesting,
+and IPv6 may have extension headers.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ VXLAN_PORT = 4789  # RFC 7348, section 5
 MAX_LAYERS = 16
 
 _ETHERTYPE_IPV4 = 0x0800
+_ETHERTYPE_IPV6 = 0x86DD  # RFC 2464, section 3
 _ETHERTYPES_VLAN = frozenset({0x8100, 0x88A8})  # IEEE 802.1Q, 802.1ad
 _ETHERTYPE_BRIDGED = 0x6558  # RFC 1701: transparent Ethernet bridging
 _PROTOCOL_IPIP = 4  # RFC 2003
 _PROTOCOL_UDP = 17
+_PROTOCOL_IPV6 = 41  # RFC 2473
 _PROTOCOL_GRE = 47  # RFC 2784
+# RFC 8200, section 4: what may stand between an IPv6 header and its payload.
+_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 _GRE_CHECKSUM, _GRE_KEY, _GRE_SEQUENCE = 0x8000, 0x2000, 0x1000  # RFC 2890
 _VXLAN_VNI_VALID = 0x08  # RFC 7348, section 5
 
@@ -31,8 +36,8 @@ _VXLAN_VNI_VALID = 0x08  # RFC 7348, section 5
 @dataclass(frozen=True)
 class Marked:
     """A marked datagram: its number, the length of its UDP payload in bytes, and the layers it
-    was found under, outermost first ("ethernet", "802.1q", "ipv4", "gre", "gre-key", "vxlan",
-    "udp")."""
+    was found under, outermost first ("ethernet", "802.1q", "ipv4", "ipv6", "gre", "gre-key",
+    "vxlan", "udp")."""
 
     number: int
     payload_bytes: int
@@ -84,6 +89,8 @@ def _u16(data: bytes, offset: int) -> int:
 def _by_ethertype(layer: str, ethertype: int, offset: int) -> _Step | None:
     if ethertype == _ETHERTYPE_IPV4:
         return _Step(layer, "ipv4", offset)
+    if ethertype == _ETHERTYPE_IPV6:
+        return _Step(layer, "ipv6", offset)
     if ethertype in _ETHERTYPES_VLAN:
         return _Step(layer, "802.1q", offset)
     if ethertype == _ETHERTYPE_BRIDGED:
@@ -110,9 +117,33 @@ def _ipv4(data: bytes, offset: int) -> _Step | None:
     fragment_offset = _u16(data, offset + 6) & 0x1FFF
     if header < 20 or fragment_offset:
         return None
-    follows = {_PROTOCOL_IPIP: "ipv4", _PROTOCOL_GRE: "gre", _PROTOCOL_UDP: "udp"}
-    kind = follows.get(data[offset + 9])
-    return None if kind is None else _Step("ipv4", kind, offset + header)
+    return _by_protocol("ipv4", data[offset + 9], offset + header)
+
+
+def _by_protocol(layer: str, protocol: int, offset: int) -> _Step | None:
+    kind = _FOLLOWS.get(protocol)
+    return None if kind is None else _Step(layer, kind, offset)
+
+
+def _ipv6(data: bytes, offset: int) -> _Step | None:
+    if len(data) < offset + 40 or data[offset] >> 4 != 6:
+        return None
+    protocol, offset = data[offset + 6], offset + 40
+    for _ in range(MAX_LAYERS):
+        if protocol not in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION):
+            return _by_protocol("ipv6", protocol, offset)
+        if len(data) < offset + 8:
+            return None
+        if protocol == _FRAGMENT and _u16(data, offset + 2) & 0xFFF8:
+            return None  # not the first one
+        length = 8 if protocol == _FRAGMENT else (data[offset + 1] + 1) * 8
+        protocol, offset = data[offset], offset + length
+    return None
+
+
+_FOLLOWS: Mapping[int, str] = MappingProxyType(
+    {_PROTOCOL_IPIP: "ipv4", _PROTOCOL_IPV6: "ipv6", _PROTOCOL_GRE: "gre", _PROTOCOL_UDP: "udp"}
+)
 
 
 def _gre(data: bytes, offset: int) -> _Step | None:
@@ -143,6 +174,7 @@ _READERS: Mapping[str, Callable[[bytes, int], _Step | None]] = MappingProxyType(
         "ethernet": _ethernet,
         "802.1q": _vlan,
         "ipv4": _ipv4,
+        "ipv6": _ipv6,
         "gre": _gre,
         "udp": _udp,
         "vxlan": _vxlan,

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from netcont.errors import MigrationError
 from netcont.migration import wire
 from netcont.migration.site import Clock
+from netcont.model.plan import is_ipv6
 
 # <asm-generic/socket.h>; Python has no name for it.
 _SO_MAX_PACING_RATE = 47
@@ -194,7 +195,7 @@ def connect(
     address: tuple[str, int], timeout_s: float, clock: Clock, pacing_bps: float | None = None
 ) -> Link:
     """A connection to the destination's engine. Raises ConnectionLostError."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = _socket(address)
     sock.settimeout(timeout_s)
     try:
         # Not create_connection(): it would import Python's IDNA tables for an IP address.
@@ -203,14 +204,15 @@ def connect(
     except OSError as error:
         sock.close()
         host, port = address
+        where = f"[{host}]:{port}" if is_ipv6(host) else f"{host}:{port}"
         raise ConnectionLostError(
-            f"cannot connect to the destination at {host}:{port}: {error.strerror or 'timed out'}"
+            f"cannot connect to the destination at {where}: {error.strerror or 'timed out'}"
         ) from error
 
 
 def listen(address: tuple[str, int]) -> socket.socket:
     """A listening socket at address. Raises OSError."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = _socket(address)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
@@ -219,6 +221,11 @@ def listen(address: tuple[str, int]) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _socket(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if is_ipv6(address[0]) else socket.AF_INET
+    return socket.socket(family, socket.SOCK_STREAM)
 
 
 class Waitable(Protocol):

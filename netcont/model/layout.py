@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netcont.model.plan import TsigKey
+from netcont.model.plan import TsigKey, is_ipv6
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,18 @@ class NameService:
     ttl_s: int
     key: TsigKey
 
+    @property
+    def record(self) -> str:
+        """The kind of the records that hold addresses: the servers speak no other family."""
+        return "AAAA" if is_ipv6(self.server) else "A"
+
 
 @dataclass(frozen=True)
 class Layout:
     """Everything an approach needs to know about the network it works in.
 
-    on_link: addresses on A's LAN that the guest may have in its ARP cache (its gateway aside).
+    on_link: addresses on A's LAN that the guest may have in its ARP cache, or its neighbour cache
+    (its gateway aside).
     """
 
     a: Site
@@ -73,3 +79,8 @@ class Layout:
     names: NameService
     on_link: tuple[str, ...]
     mtu_bytes: int
+
+    @property
+    def family(self) -> int:
+        """Which IP is spoken, 4 or 6."""
+        return 6 if is_ipv6(self.guest.address) else 4

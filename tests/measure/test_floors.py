@@ -27,6 +27,13 @@ def test_the_link_carries_headers_that_a_bandwidth_above_its_rate_cannot_wish_aw
     assert floor == pytest.approx(8e6 * 1514 / 1448 / 100e6 + 0.020)
 
 
+def test_the_headers_of_ipv6_are_longer() -> None:
+    network = replace(NETWORK, family=6)
+    scenario = Scenario(network=network, migration=Migration(bandwidth_bps=1e9))
+    floor = run_floor_s(scenario, move(final_bytes=10**6))
+    assert floor == pytest.approx(8e6 * 1514 / 1428 / 100e6 + 0.020)
+
+
 def test_there_is_no_floor_without_a_final_round() -> None:
     assert run_floor_s(Scenario(), move(final_bytes=None)) is None
 

@@ -62,6 +62,7 @@ def expand(
     host_name: str,
     output_dir: str,
     ports: Ports | None = None,
+    family: int = 4,
 ) -> tuple[PlannedClient, ...]:
     """Every single client, in the scenario's order; client ids count from 1."""
     singles = [client for client in clients for _ in range(client.count)]
@@ -85,6 +86,7 @@ def expand(
             command=client.command,
             output_dir=output_dir,
             ports=ports or Ports(),
+            family=family,
         )
         planned.append(PlannedClient(spec, offset_s))
     return tuple(planned)

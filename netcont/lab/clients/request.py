@@ -6,6 +6,7 @@ import socket
 import time
 from typing import Final
 
+from netcont.lab.clients.family import socket_for
 from netcont.lab.clients.findings import Findings
 from netcont.lab.clients.spec import FAST_NAP_S, REQUEST_STOP, ClientSpec, Control
 from netcont.lab.clients.stream import END_OF_FILE, error_name, resolve
@@ -18,7 +19,7 @@ TIMEOUT_S: Final = 1.0
 def ask(address: str, port: int, number: int) -> str | None:
     """Connect, ask, read the whole answer, all within TIMEOUT_S; the error's name, or None."""
     deadline_s = time.monotonic() + TIMEOUT_S
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+    with socket_for(address, socket.SOCK_STREAM) as sock:
         try:
             sock.settimeout(TIMEOUT_S)
             sock.connect((address, port))
@@ -59,7 +60,7 @@ def _attempt(findings: Findings, started_s: float, number: int) -> None:
     resolved_s = None
     address = None
     try:
-        address = resolve(spec.host_name, socket.SOCK_STREAM)
+        address = resolve(spec.host_name, socket.SOCK_STREAM, spec.family)
         resolved_s = time.monotonic()
         error = ask(address, spec.ports.request, number)
     except OSError as problem:

@@ -12,6 +12,7 @@ import select
 import selectors
 import time
 from collections.abc import Callable
+from typing import Final
 
 from netcont.errors import LabError
 from netcont.lab.clients.findings import ServiceRecords
@@ -19,6 +20,9 @@ from netcont.lab.clients.forked import Forked, fork
 from netcont.lab.clients.service_datagrams import Sink, Source
 from netcont.lab.clients.service_streams import Chargen, Discard, Echo, Listener, Request
 from netcont.lab.clients.spec import Control, Ports
+
+ANY_ADDRESS: Final = {4: "0.0.0.0", 6: "::"}
+"""By family, what a service is bound to that answers on every address."""
 
 
 class Service:
@@ -102,7 +106,7 @@ def fork_service(
     enter: Callable[[], None],
     control: Control | None = None,
     ports: Ports | None = None,
-    bind: str = "0.0.0.0",
+    bind: str = ANY_ADDRESS[4],
 ) -> ServiceProcess:
     """Start the services in a child; enter is called in there first (into the guest's namespace
     and control group). What they send by themselves ends with the clients' window; without

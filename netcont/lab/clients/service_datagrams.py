@@ -7,8 +7,10 @@ import selectors
 import socket
 import struct
 import time
+from dataclasses import dataclass
 from typing import Final
 
+from netcont.lab.clients.family import socket_for
 from netcont.lab.clients.findings import Arrivals
 from netcont.lab.clients.service_streams import Loop
 from netcont.lab.clients.spec import FAST_STOP, following
@@ -23,16 +25,14 @@ from netcont.lab.clients.wire import (
     client_of,
 )
 
-_IP_PKTINFO: Final = 8
 _SO_RCVBUFFORCE: Final = 33
-_PACKET_INFO: Final = struct.Struct("=I4s4s")
 _RECEIVE_BUFFER_BYTES: Final = 4 * 2**20
 _MARK: Final = OVERHEAD_MARK[:ID_BYTES]
 
 
 def datagram_socket(address: tuple[str, int]) -> socket.socket:
     """A bound socket whose buffer outlasts a process that does not run for a while."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = socket_for(address[0], socket.SOCK_DGRAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
     except PermissionError:
@@ -40,6 +40,43 @@ def datagram_socket(address: tuple[str, int]) -> socket.socket:
     sock.bind(address)
     sock.setblocking(False)
     return sock
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """How the kernel says, and is told, which of its addresses is spoken to (ip(7), ipv6(7)).
+
+    level, kind: of the control message; asked: the option that has it come. structure: it, with
+    the address at place heard when it comes and at place told when it goes.
+    """
+
+    level: int
+    kind: int
+    asked: int
+    structure: struct.Struct
+    heard: int
+    told: int
+
+    def answer(self, value: bytes) -> bytes:
+        """The message that answers from the address that value says was spoken to."""
+        heard = self.structure.unpack(value)
+        fields = [bytes(len(each)) if isinstance(each, bytes) else 0 for each in heard]
+        fields[self.told] = heard[self.heard]
+        return self.structure.pack(*fields)
+
+
+_SPOKEN: Final = {
+    socket.AF_INET: _Spoken(socket.IPPROTO_IP, 8, 8, struct.Struct("=I4s4s"), heard=2, told=1),
+    socket.AF_INET6: _Spoken(
+        socket.IPPROTO_IPV6,
+        socket.IPV6_PKTINFO,
+        socket.IPV6_RECVPKTINFO,
+        struct.Struct("=16sI"),
+        heard=0,
+        told=0,
+    ),
+}
+"""struct in_pktinfo (IP_PKTINFO) and struct in6_pktinfo."""
 
 
 class Sink:
@@ -104,13 +141,17 @@ class Source:
         self._loop = loop
         self._streams: dict[bytes, _Stream] = {}
         self._sock = datagram_socket(address)
-        self._sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        self._spoken = spoken = _SPOKEN[self._sock.family]
+        self._sock.setsockopt(spoken.level, spoken.asked, 1)
         loop.selector.register(self._sock, selectors.EVENT_READ, self.ready)
 
     def ready(self, mask: int) -> None:
         """A hello or a stop."""
+        spoken = self._spoken
         try:
-            data, ancillary, _, peer = self._sock.recvmsg(64, socket.CMSG_SPACE(_PACKET_INFO.size))
+            data, ancillary, _, peer = self._sock.recvmsg(
+                64, socket.CMSG_SPACE(spoken.structure.size)
+            )
         except OSError:
             return
         tag, word = data[:ID_BYTES], data[ID_BYTES:]
@@ -128,10 +169,8 @@ class Source:
         stream.peer = peer
         # The guest may have two addresses: answer from the one that was spoken to.
         for level, kind, value in ancillary:
-            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
-                spoken_to = _PACKET_INFO.unpack(value)[2]
-                answer = _PACKET_INFO.pack(0, spoken_to, bytes(4))
-                stream.ancillary = [(socket.IPPROTO_IP, _IP_PKTINFO, answer)]
+            if (level, kind) == (spoken.level, spoken.kind):
+                stream.ancillary = [(level, kind, spoken.answer(value))]
 
     def _fire(self, stream: _Stream, now_s: float) -> float | None:
         # Beyond the window nobody measures, and a client that cannot be reached cannot stop us.

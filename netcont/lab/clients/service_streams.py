@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from netcont.lab.clients.family import socket_for
 from netcont.lab.clients.findings import Arrivals, ByteBins, ServiceRecords
 from netcont.lab.clients.spec import FAST_STOP, Control, following
 from netcont.lab.clients.tcp_bulk import Bucket, pace
@@ -222,7 +223,7 @@ class Listener:
     ) -> None:
         self._loop = loop
         self._accepted = accepted
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._sock = socket_for(address[0], socket.SOCK_STREAM)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._sock.bind(address)
         self._sock.listen(1024)

@@ -34,7 +34,7 @@ class Ports:
 @dataclass(frozen=True)
 class ClientSpec:
     """One client. rate_bps paces bulk kinds; command and output_dir are for programs; node is
-    the host that it runs on."""
+    the host that it runs on; family is the IP version that the name is resolved to."""
 
     name: str
     kind: ClientKind
@@ -46,6 +46,7 @@ class ClientSpec:
     output_dir: str = ""
     ports: Ports = field(default_factory=Ports)
     node: str = ""
+    family: int = 4
 
 
 @dataclass(frozen=True)

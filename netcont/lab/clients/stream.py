@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from netcont.lab.clients import tcp_info
+from netcont.lab.clients.family import ADDRESS_FAMILIES
 from netcont.lab.clients.findings import Findings
 from netcont.lab.clients.spec import (
     FAST_NAP_S,
@@ -27,10 +28,10 @@ _RESOLVER_ERRORS: Final = {
 }
 
 
-def resolve(host_name: str, kind: socket.SocketKind) -> str:
+def resolve(host_name: str, kind: socket.SocketKind, family: int = 4) -> str:
     """The address that the host's own resolver gives for the name."""
     # Bytes, because for a string Python imports its IDNA codec from disk on the first call.
-    found = socket.getaddrinfo(host_name.encode("ascii"), 0, socket.AF_INET, kind)
+    found = socket.getaddrinfo(host_name.encode("ascii"), 0, ADDRESS_FAMILIES[family], kind)
     return str(found[0][4][0])
 
 
@@ -63,7 +64,7 @@ class StreamProbe:
         self.answered = False
         self.closes_by_eof = False
         self.wants_write = False
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.sock = socket.socket(ADDRESS_FAMILIES[findings.spec.family], socket.SOCK_STREAM)
         self._alive: bytes | None = None
 
     def connected(self) -> None:
@@ -87,7 +88,8 @@ class StreamProbe:
         with self.sock as sock:
             sock.setblocking(False)
             try:
-                findings.address = resolve(findings.spec.host_name, socket.SOCK_STREAM)
+                spec = findings.spec
+                findings.address = resolve(spec.host_name, socket.SOCK_STREAM, spec.family)
                 if self._connect(findings.address, control):
                     findings.connected_s = time.monotonic()
                     self.connected()

@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Final
 
+from netcont.lab.clients.family import ADDRESS_FAMILIES
 from netcont.lab.clients.findings import Findings
 from netcont.lab.clients.spec import FAST_NAP_S, FAST_STOP, ClientSpec, Control, following
 from netcont.lab.clients.stream import error_name, poll_ms, resolve
@@ -117,9 +118,9 @@ def run(spec: ClientSpec, control: Control) -> Findings:
     """Run one UDP client to its end. Only a name that does not resolve ends it early."""
     findings = Findings(spec)
     up = spec.kind is ClientKind.UDP_UP
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with socket.socket(ADDRESS_FAMILIES[spec.family], socket.SOCK_DGRAM) as sock:
         try:
-            findings.address = resolve(spec.host_name, socket.SOCK_DGRAM)
+            findings.address = resolve(spec.host_name, socket.SOCK_DGRAM, spec.family)
             sock.connect((findings.address, spec.ports.sink if up else spec.ports.source))
         except OSError as error:
             findings.error = error_name(error)
