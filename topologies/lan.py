@@ -22,11 +22,8 @@ from netcont.model.layout import Layout
 from netcont.model.plan import SetNetem
 from netcont.model.scenario import Network, Scenario
 from topologies.layouts import client_nodes, layout_of, site
+from topologies.places import CLIENT, GUEST, HYPERVISOR, SitePlace
 from topologies.sites import (
-    CLIENT,
-    GUEST,
-    HYPERVISOR,
-    SitePlace,
     add_cable,
     add_guest,
     add_host,
@@ -61,7 +58,7 @@ class Lan(Topo):  # type: ignore[misc]
         """Called by Mininet."""
         network = network or Network()
         a, b, c = places(network)
-        add_providers(self, "ac")
+        add_providers(self, (a, c))
         for place in (a, c):
             add_site(self, place, source_filtering=network.source_filtering)
         add_path(self, c, a, network.clients_a)

@@ -5,15 +5,7 @@ from __future__ import annotations
 from netcont.lab.keys import lab_key
 from netcont.model.layout import GuestPort, Layout, NameService, Site
 from netcont.model.scenario import Place, Scenario
-from topologies.sites import (
-    CLIENT,
-    GATEWAY,
-    GUEST,
-    HYPERVISOR,
-    RESOLVER,
-    SERVER,
-    SitePlace,
-)
+from topologies.places import CLIENT, GATEWAY, GUEST, HYPERVISOR, RESOLVER, SERVER, SitePlace
 
 
 def site(

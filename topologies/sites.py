@@ -4,20 +4,20 @@ A site is a gateway router (link ``lan`` and link ``wan``), a LAN switch, client
 guests can live, a hypervisor host with a bridge. Sites hang on provider edge routers (``pe*``),
 which are fully meshed: delay, rate and loss sit on the provider routers' interfaces, never on
 endpoints.
+
+The sites' prefixes say which family is spoken: IPv4 or IPv6, never both. Of IPv6 only links with
+an address take part (netcont.lab.nodes); nobody sends or believes router advertisements.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from mininet.topo import Topo
 
 from netcont.lab.nodes import LabNode, LanBridge, VethLink
 from netcont.model.plan import (
-    AddAddress,
     AddBridge,
     AddNeighbour,
     AddRoute,
@@ -28,44 +28,30 @@ from netcont.model.plan import (
     SetSysctl,
     SetUp,
 )
-from netcont.model.scenario import TRANSIT_PREFIX, Path
+from netcont.model.scenario import Path
+from topologies.families import (
+    addressed,
+    any_source,
+    default_route_by,
+    forwarding,
+    sources_of_site,
+    strict_sources,
+)
+from topologies.places import (
+    GATEWAY,
+    GUEST,
+    HYPERVISOR,
+    RESOLVER,
+    SERVER,
+    SitePlace,
+    path_address,
+    path_mac,
+    transit_prefix,
+    transit_prefixlen,
+)
 
-GATEWAY, HYPERVISOR, GUEST, CLIENT, SERVER, RESOLVER = 1, 2, 10, 50, 53, 54
-_TRANSIT = ipaddress.ip_network(TRANSIT_PREFIX)
 _QUEUE_PACKET_BYTES = 500
 _SHORTEST_QUEUE_S = 0.02
-
-
-@dataclass(frozen=True)
-class SitePlace:
-    """A site's letter, its number (addresses and MACs follow from it) and its prefix."""
-
-    letter: str
-    number: int
-    prefix: str
-
-    @property
-    def prefixlen(self) -> int:
-        """Length of the prefix."""
-        return ipaddress.ip_network(self.prefix).prefixlen
-
-    def address(self, host: int) -> str:
-        """The host-th address of the site."""
-        return str(ipaddress.ip_network(self.prefix)[host])
-
-    def mac(self, host: int) -> str:
-        """A locally administered MAC for the host-th address."""
-        return f"02:00:00:00:{self.number:02x}:{host:02x}"
-
-    @property
-    def wan_address(self) -> str:
-        """The gateway's address towards its provider."""
-        return str(_TRANSIT[4 * self.number + 1])
-
-    @property
-    def provider_address(self) -> str:
-        """The provider's address towards the gateway."""
-        return str(_TRANSIT[4 * self.number + 2])
 
 
 def queue_packets(path: Path) -> int:
@@ -87,16 +73,16 @@ def add_site(topo: Topo, place: SitePlace, *, source_filtering: bool) -> None:
     topo.addHost(
         gateway,
         cls=LabNode,
+        family=place.family,
         setup=Plan(
             (
-                *router_sysctls(gateway),
-                AddAddress(gateway, lan, place.address(GATEWAY), place.prefixlen),
-                AddAddress(gateway, wan, place.wan_address, 30),
+                *forwarding(gateway, place.family),
+                *addressed(gateway, lan, place.address(GATEWAY), place.prefixlen),
+                *addressed(gateway, wan, place.wan_address, transit_prefixlen(place.family)),
                 SetUp(gateway, lan),
                 SetUp(gateway, wan),
-                AddRoute(gateway, "default", via=place.provider_address),
-                SetSysctl(gateway, f"net.ipv4.conf.{wan}.rp_filter", "1"),
-                SetSysctl(gateway, f"net.ipv4.conf.{lan}.rp_filter", "1"),
+                *default_route_by(gateway, place.provider_address),
+                *strict_sources(gateway, (wan, lan), place.family),
             )
         ),
     )
@@ -118,23 +104,23 @@ def add_site(topo: Topo, place: SitePlace, *, source_filtering: bool) -> None:
         addr1=place.mac(202),
         addr2=place.mac(203),
     )
-    filtering = "1" if source_filtering else "0"
     _set_up(
         topo,
         (
-            AddAddress(provider, uplink, place.provider_address, 30),
+            *addressed(provider, uplink, place.provider_address, transit_prefixlen(place.family)),
             SetUp(provider, uplink),
             AddRoute(provider, place.prefix, via=place.wan_address),
-            SetSysctl(provider, f"net.ipv4.conf.{uplink}.rp_filter", filtering),
+            *sources_of_site(provider, uplink, place, on=source_filtering),
         ),
     )
 
 
-def add_providers(topo: Topo, letters: str) -> None:
-    """The provider routers, still without links."""
-    for letter in letters:
-        name = f"pe{letter}"
-        topo.addHost(name, cls=LabNode, setup=Plan(router_sysctls(name)))
+def add_providers(topo: Topo, places: Iterable[SitePlace]) -> None:
+    """The sites' provider routers, still without links."""
+    for place in places:
+        name = f"pe{place.letter}"
+        setup = Plan(forwarding(name, place.family))
+        topo.addHost(name, cls=LabNode, family=place.family, setup=setup)
 
 
 def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
@@ -143,12 +129,12 @@ def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
     for here, there, way in ((one, other, path), (other, one, path.reversed())):
         node, link = f"pe{here.letter}", f"pe{here.letter}-{there.letter}"
         setups += [
-            AddAddress(node, link, _path_address(here, there), 30),
+            *addressed(node, link, path_address(here, there), transit_prefixlen(here.family)),
             # Between providers, ways there and back differ; sources are checked at their edge.
-            SetSysctl(node, f"net.ipv4.conf.{link}.rp_filter", "0"),
+            *any_source(node, link, here.family),
             SetUp(node, link),
             # Providers know each other: the first packet does not wait for ARP across the ocean.
-            AddNeighbour(node, link, _path_address(there, here), _path_mac(there, here)),
+            AddNeighbour(node, link, path_address(there, here), path_mac(there, here)),
             *_routes(here, there, via=there),
             netem(node, link, way),
         ]
@@ -158,8 +144,8 @@ def add_path(topo: Topo, one: SitePlace, other: SitePlace, path: Path) -> None:
         cls=VethLink,
         intfName1=f"pe{one.letter}-{other.letter}",
         intfName2=f"pe{other.letter}-{one.letter}",
-        addr1=_path_mac(one, other),
-        addr2=_path_mac(other, one),
+        addr1=path_mac(one, other),
+        addr2=path_mac(other, one),
     )
     _set_up(topo, setups)
 
@@ -169,25 +155,12 @@ def add_detour(topo: Topo, one: SitePlace, other: SitePlace, through: SitePlace)
     _set_up(topo, (*_routes(one, other, via=through), *_routes(other, one, via=through)))
 
 
-def _path_address(here: SitePlace, there: SitePlace) -> str:
-    """The address of here's provider on its path to there."""
-    low, high = sorted((here.number, there.number))
-    first = 128 + 4 * (8 * low + high) % 128
-    return str(_TRANSIT[first + (1 if here.number == low else 2)])
-
-
-def _path_mac(here: SitePlace, there: SitePlace) -> str:
-    """The MAC of here's provider on its path to there."""
-    return here.mac(210 + there.number)
-
-
 def _routes(here: SitePlace, there: SitePlace, via: SitePlace) -> tuple[Change, ...]:
     """How here's provider reaches there and its link to the provider."""
-    node, next_hop = f"pe{here.letter}", _path_address(via, here)
-    transit = ipaddress.ip_network(f"{there.wan_address}/30", strict=False)
+    node, next_hop = f"pe{here.letter}", path_address(via, here)
     return (
         AddRoute(node, there.prefix, via=next_hop),
-        AddRoute(node, str(transit), via=next_hop),
+        AddRoute(node, transit_prefix(there.wan_address), via=next_hop),
     )
 
 
@@ -203,11 +176,12 @@ def add_host(topo: Topo, name: str, place: SitePlace, host: int) -> None:
     topo.addHost(
         name,
         cls=LabNode,
+        family=place.family,
         setup=Plan(
             (
-                AddAddress(name, link, place.address(host), place.prefixlen),
+                *addressed(name, link, place.address(host), place.prefixlen),
                 SetUp(name, link),
-                AddRoute(name, "default", via=place.address(GATEWAY)),
+                *default_route_by(name, place.address(GATEWAY)),
             )
         ),
     )
@@ -241,16 +215,17 @@ def add_hypervisor(
     topo.addHost(
         name,
         cls=LabNode,
+        family=place.family,
         setup=Plan(
             (
                 # The copying keeps its congestion window between rounds.
                 SetSysctl(name, "net.ipv4.tcp_slow_start_after_idle", "0"),
                 AddBridge(name, bridge),
                 SetMaster(name, uplink, bridge),
-                AddAddress(name, bridge, place.address(host), place.prefixlen),
+                *addressed(name, bridge, place.address(host), place.prefixlen),
                 SetUp(name, uplink),
                 SetUp(name, bridge),
-                AddRoute(name, "default", via=place.address(GATEWAY)),
+                *default_route_by(name, place.address(GATEWAY)),
             )
         ),
     )
@@ -278,11 +253,12 @@ def add_guest(topo: Topo, home: SitePlace, away: SitePlace) -> None:
     topo.addHost(
         "guest",
         cls=LabNode,
+        family=home.family,
         setup=Plan(
             (
-                AddAddress("guest", link, home.address(GUEST), home.prefixlen),
+                *addressed("guest", link, home.address(GUEST), home.prefixlen),
                 SetUp("guest", link),
-                AddRoute("guest", "default", via=home.address(GATEWAY)),
+                *default_route_by("guest", home.address(GATEWAY)),
             )
         ),
     )
@@ -366,12 +342,3 @@ class CarrierCircuit(LanBridge):
         near, far = [intf.name for intf in self.intfList() if intf.name != "lo"]
         # What leaves by the far port came from the near site.
         self.config(Plan((netem(self.name, far, path), netem(self.name, near, path.reversed()))))
-
-
-def router_sysctls(node: str) -> tuple[Change, ...]:
-    """Forwarding on; strict reverse path filters by interface, as careful operators set them."""
-    return (
-        SetSysctl(node, "net.ipv4.ip_forward", "1"),
-        SetSysctl(node, "net.ipv4.conf.all.rp_filter", "0"),
-        SetSysctl(node, "net.ipv4.conf.default.rp_filter", "1"),
-    )

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from netcont.model.scenario import SECOND_CLIENTS_NODE, Network, Place
 from topologies import two_site
+from topologies.places import CLIENT, SitePlace
 from topologies.sites import (
-    CLIENT,
-    SitePlace,
     add_detour,
     add_host,
     add_path,
@@ -37,7 +36,7 @@ class ThreeSite(TwoSite):
         a, b, c = two_site.places(network)
         d = SitePlace("d", 4, network.client2_prefix)
         to_a, to_b = network.from_clients(SECOND_CLIENTS_NODE)
-        add_providers(self, "d")
+        add_providers(self, (d,))
         add_site(self, d, source_filtering=network.source_filtering)
         add_path(self, d, a, to_a)
         add_path(self, d, b, to_b)

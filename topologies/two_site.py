@@ -21,10 +21,8 @@ from netcont.model.layout import Layout
 from netcont.model.plan import SetNetem
 from netcont.model.scenario import Network, Scenario
 from topologies.layouts import client_nodes, layout_of, site
+from topologies.places import CLIENT, GUEST, SitePlace
 from topologies.sites import (
-    CLIENT,
-    GUEST,
-    SitePlace,
     add_circuit,
     add_guest,
     add_host,
@@ -55,7 +53,7 @@ class TwoSite(Topo):  # type: ignore[misc]
         """Called by Mininet."""
         network = network or Network()
         a, b, c = places(network)
-        add_providers(self, "abc")
+        add_providers(self, (a, b, c))
         for place in (a, b, c):
             add_site(self, place, source_filtering=network.source_filtering)
         add_path(self, a, b, network.a_b)

@@ -14,7 +14,12 @@ from netcont.approach.controls import Blackhole, Readdress
 from netcont.approach.ddns import Ddns
 from netcont.approach.extension import VlanExtension, VxlanExtension
 from netcont.approach.mobileip import MobileIp
-from netcont.approach.suited import DEFAULT_APPROACHES, default_approaches, require_suited
+from netcont.approach.suited import (
+    DEFAULT_APPROACHES,
+    default_approaches,
+    left_out_approaches,
+    require_suited,
+)
 from netcont.approach.tunnel import IpTunnel
 from netcont.errors import ConfigurationError
 
@@ -26,6 +31,7 @@ __all__ = [
     "default_approaches",
     "find",
     "guest_bridge",
+    "left_out_approaches",
     "require_suited",
 ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from netcont.model.layout import Layout
-from netcont.model.plan import Announce, Change, Plan
+from netcont.model.plan import Announce, Change, Plan, is_ipv6
 from netcont.model.scenario import Phase, Scenario
 
 
@@ -48,7 +48,12 @@ def guest_bridge(approach: Approach, layout: Layout) -> str:
     return STRETCH_BRIDGE if approach.stretches else layout.b.bridge
 
 
+def host_prefix(address: str) -> str:
+    """The prefix that holds this address alone."""
+    return f"{address}/{128 if is_ipv6(address) else 32}"
+
+
 def announce_guest(layout: Layout, bridge: str) -> Change:
-    """B's hypervisor says for the guest where its address is now, to ARP caches and switches."""
+    """B's hypervisor says for the guest where its address is now, to neighbours and switches."""
     guest = layout.guest
     return Announce(layout.b.hypervisor, bridge, guest.address, guest.mac, rarp=True)

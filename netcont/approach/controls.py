@@ -13,6 +13,7 @@ from netcont.model.plan import (
     DelRoute,
     Plan,
     SetSysctl,
+    default_route,
 )
 from netcont.model.scenario import Phase
 
@@ -51,12 +52,15 @@ def _readdress(context: Context) -> tuple[Change, ...]:
     arrive = AddAddress(guest.node, guest.link, guest.new_address, b.prefixlen)
     leave = DelAddress(guest.node, guest.link, guest.address, guest.prefixlen)
     if context.layout.a.prefix == b.prefix:
+        if context.layout.family == 6:
+            return (arrive, leave)
         # The second address of a prefix hangs on the first one, and would be removed with it.
         promote = f"net.ipv4.conf.{guest.link}.promote_secondaries"
         return (SetSysctl(guest.node, promote, "1"), arrive, leave)
+    everywhere = default_route(guest.address)
     return (
         arrive,
-        DelRoute(guest.node, "default", via=guest.gateway_address),
-        AddRoute(guest.node, "default", via=b.gateway_address),
+        DelRoute(guest.node, everywhere, via=guest.gateway_address),
+        AddRoute(guest.node, everywhere, via=b.gateway_address),
         leave,
     )

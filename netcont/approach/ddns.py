@@ -43,7 +43,7 @@ def _update(context: Context) -> UpdateRecord:
         layout.names.server,
         layout.names.zone,
         layout.names.name,
-        "A",
+        layout.names.record,
         value=layout.guest.new_address,
         was=layout.guest.address,
         ttl_s=layout.names.ttl_s,

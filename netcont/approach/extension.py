@@ -10,19 +10,24 @@ B's hypervisor is the segment's gateway at B (FHRP isolation, as data centre int
 it): it answers the guest's ARP for its gateway, hands what is for B to B at once, and passes all
 else on to the gateway at A. Without it, two hosts at B would talk to each other by way of A. What
 it says about the gateway goes into the guest's port only: A's hosts must never hear it.
+
+With IPv6 the hypervisor is a proxy for the gateway (proxy_ndp), and has an address of its own on
+the stretched segment, valid on that link only, to answer from.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netcont.approach.base import STRETCH_BRIDGE, Context, announce_guest
+from netcont.approach.base import STRETCH_BRIDGE, Context, announce_guest, host_prefix
+from netcont.approach.tunnel import answering
 from netcont.errors import ConfigurationError
-from netcont.model.layout import Site
+from netcont.model.layout import Layout, Site
 from netcont.model.numbers import (
     ALL_MACS,
     SEGMENT_GATEWAY_MAC,
     SEGMENT_NEXT_HOP,
+    SEGMENT_NEXT_HOP_IPV6,
     SEGMENT_PRIORITY,
     SEGMENT_TABLE,
 )
@@ -42,6 +47,7 @@ from netcont.model.plan import (
     SetMaster,
     SetSysctl,
     SetUp,
+    default_route,
 )
 from netcont.model.scenario import Phase
 
@@ -127,8 +133,8 @@ def _moved(phase: Phase, context: Context, *, isolated: bool) -> Plan:
     if phase is Phase.SWITCH:
         return Plan(
             (
-                AddRoute(b.hypervisor, f"{guest.address}/32", link=STRETCH_BRIDGE),
-                AddRoute(b.gateway, f"{guest.address}/32", via=b.hypervisor_address),
+                AddRoute(b.hypervisor, host_prefix(guest.address), link=STRETCH_BRIDGE),
+                AddRoute(b.gateway, host_prefix(guest.address), via=b.hypervisor_address),
             )
         )
     if phase is Phase.RESUME:
@@ -137,7 +143,7 @@ def _moved(phase: Phase, context: Context, *, isolated: bool) -> Plan:
             (
                 # Releases what has waited for the guest here; no frame would say so to its sender.
                 AddNeighbour(b.hypervisor, STRETCH_BRIDGE, guest.address, guest.mac),
-                Announce(b.hypervisor, b.guest_port, gateway, SEGMENT_GATEWAY_MAC),
+                Announce(b.hypervisor, b.guest_port, gateway, SEGMENT_GATEWAY_MAC, router=True),
             )
         )
     return Plan()
@@ -154,22 +160,44 @@ def _bridge_at_b(context: Context) -> tuple[Change, ...]:
 
 def _isolate(context: Context, link: str) -> tuple[Change, ...]:
     """B's hypervisor is the guest's gateway; link, which leads to A, hears nothing of it."""
-    a, b, guest = context.layout.a, context.layout.b, context.layout.guest
-    node, source = b.hypervisor, f"{guest.address}/32"
+    layout = context.layout
+    a, b, guest = layout.a, layout.b, layout.guest
+    node, source = b.hypervisor, host_prefix(guest.address)
+    # The true gateway has another name here, since its own is taken.
+    six = layout.family == 6
+    next_hop = SEGMENT_NEXT_HOP_IPV6 if six else SEGMENT_NEXT_HOP
+    there = () if six else (AddRoute(node, f"{next_hop}/32", link=STRETCH_BRIDGE),)
+    everywhere = default_route(guest.address)
+    return (
+        *(_forwards_ipv6(layout) if six else _forwards_ipv4(layout)),
+        SetBridgePort(node, link, neigh_suppress=True),
+        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, SEGMENT_GATEWAY_MAC),
+        AddNeighbour(node, STRETCH_BRIDGE, next_hop, a.gateway_mac),
+        *there,
+        AddRoute(node, everywhere, via=next_hop, link=STRETCH_BRIDGE, table=SEGMENT_TABLE),
+        AddRule(node, SEGMENT_PRIORITY, source, MAIN_TABLE, destination=b.prefix),
+        AddRule(node, SEGMENT_PRIORITY + 1, source, SEGMENT_TABLE),
+    )
+
+
+def _forwards_ipv4(layout: Layout) -> tuple[Change, ...]:
+    b, node = layout.b, layout.b.hypervisor
     return (
         SetSysctl(node, "net.ipv4.ip_forward", "1"),
         SetSysctl(node, f"net.ipv4.conf.{STRETCH_BRIDGE}.rp_filter", "0"),
         SetSysctl(node, f"net.ipv4.conf.{STRETCH_BRIDGE}.send_redirects", "0"),
         SetSysctl(node, "net.ipv4.conf.all.send_redirects", "0"),
         SetSysctl(b.gateway, f"net.ipv4.conf.{b.gateway_lan}.send_redirects", "0"),
-        SetBridgePort(node, link, neigh_suppress=True),
-        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, SEGMENT_GATEWAY_MAC),
-        # The true gateway has another name here, since its own is taken by the line above.
-        AddNeighbour(node, STRETCH_BRIDGE, SEGMENT_NEXT_HOP, a.gateway_mac),
-        AddRoute(node, f"{SEGMENT_NEXT_HOP}/32", link=STRETCH_BRIDGE),
-        AddRoute(node, "default", via=SEGMENT_NEXT_HOP, link=STRETCH_BRIDGE, table=SEGMENT_TABLE),
-        AddRule(node, SEGMENT_PRIORITY, source, MAIN_TABLE, destination=b.prefix),
-        AddRule(node, SEGMENT_PRIORITY + 1, source, SEGMENT_TABLE),
+    )
+
+
+def _forwards_ipv6(layout: Layout) -> tuple[Change, ...]:
+    node = layout.b.hypervisor
+    return (
+        SetSysctl(node, "net.ipv6.conf.all.forwarding", "1"),
+        SetSysctl(node, f"net.ipv6.conf.{STRETCH_BRIDGE}.disable_ipv6", "0"),
+        *answering(node, STRETCH_BRIDGE, 6),
+        AddNeighbour(node, STRETCH_BRIDGE, layout.a.gateway_address, router=True),
     )
 
 

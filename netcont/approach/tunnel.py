@@ -6,13 +6,21 @@ Switch: A's gateway turns packets for the guest into the tunnel, answers ARP for
 says so, B's gateway delivers to its LAN; what comes while the guest is frozen waits in the
 neighbour queue of B's gateway. Resume: before it runs, the guest's ARP cache learns who its
 gateway is now. Announce: the guest's MAC is told, which releases that queue.
+
+IPv6 (RFC 2473, RFC 7676) does the same by Neighbour Discovery, with three differences. A gateway
+answers for single addresses only, so B's has an entry for the guest's gateway and for each of its
+neighbours. It does so (proxy_ndp) by the setting of all links, since by that of one link it would
+route a question that is sent to the address itself, as hosts confirm a neighbour, and nobody takes
+one that was routed (RFC 4861 section 7.1.1). And a tunnel is given no address of its own: nothing
+is solicited in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netcont.approach.base import Context, announce_guest
+from netcont.approach.base import Context, announce_guest, host_prefix
 from netcont.model.layout import Layout
 from netcont.model.numbers import TUNNEL_PRIORITY, TUNNEL_TABLE
 from netcont.model.plan import (
@@ -26,6 +34,8 @@ from netcont.model.plan import (
     Plan,
     SetSysctl,
     SetUp,
+    default_route,
+    is_ipv6,
 )
 from netcont.model.scenario import Phase
 
@@ -75,39 +85,68 @@ class IpTunnel:
                     ttl=tunnel.ttl,
                     key=key,
                 ),
-                # What comes out of the tunnel has a source that this gateway routes elsewhere.
-                SetSysctl(here.gateway, f"net.ipv4.conf.{LINK}.rp_filter", "0"),
+                *link_settings(here.gateway, LINK, context.layout.family),
                 SetUp(here.gateway, LINK),
             ]
         return tuple(changes)
 
 
+def link_settings(node: str, link: str, family: int) -> tuple[Change, ...]:
+    """What a tunnel between addresses of the family needs before it is up."""
+    if family == 6:
+        return (
+            SetSysctl(node, f"net.ipv6.conf.{link}.addr_gen_mode", "1"),
+            SetSysctl(node, f"net.ipv6.conf.{link}.disable_ipv6", "0"),
+        )
+    # What comes out of the tunnel has a source that this gateway routes elsewhere.
+    return (SetSysctl(node, f"net.ipv4.conf.{link}.rp_filter", "0"),)
+
+
+def answering(node: str, link: str, family: int) -> tuple[Change, ...]:
+    """The addresses on link that node is a proxy for are answered for, and at once."""
+    delay = SetSysctl(node, f"net.ipv{family}.neigh.{link}.proxy_delay", "0")
+    return (delay, SetSysctl(node, "net.ipv6.conf.all.proxy_ndp", "1")) if family == 6 else (delay,)
+
+
+def answering_for_others(
+    node: str, link: str, gateway: str, neighbours: Iterable[str]
+) -> tuple[Change, ...]:
+    """A guest on link finds there whom it knew at home: its gateway and its neighbours."""
+    if is_ipv6(gateway):
+        return (
+            *answering(node, link, 6),
+            AddNeighbour(node, link, gateway, router=True),
+            *(AddNeighbour(node, link, address) for address in neighbours),
+        )
+    return (
+        *answering(node, link, 4),
+        SetSysctl(node, f"net.ipv4.conf.{link}.proxy_arp", "1"),
+        # IPv6 has no such setting; guests believe no redirect but their own gateway's.
+        SetSysctl(node, f"net.ipv4.conf.{link}.send_redirects", "0"),
+    )
+
+
 def _way_at_b(context: Context) -> tuple[Change, ...]:
     layout = context.layout
     a, b, guest = layout.a, layout.b, layout.guest
-    host, proxy = f"{guest.address}/32", f"net.ipv4.conf.{b.gateway_lan}.proxy_arp"
+    source = host_prefix(guest.address)
     changes: list[Change] = [
         # B's own hosts reach the guest without leaving the site, and the other way round.
-        AddRule(
-            b.gateway, TUNNEL_PRIORITY, f"{guest.address}/32", MAIN_TABLE, destination=b.prefix
-        ),
+        AddRule(b.gateway, TUNNEL_PRIORITY, source, MAIN_TABLE, destination=b.prefix),
         # The guest asks B's LAN for its old gateway and neighbours: B's gateway answers, at once.
-        SetSysctl(b.gateway, f"net.ipv4.neigh.{b.gateway_lan}.proxy_delay", "0"),
-        SetSysctl(b.gateway, proxy, "1"),
-        SetSysctl(b.gateway, f"net.ipv4.conf.{b.gateway_lan}.send_redirects", "0"),
+        *answering_for_others(b.gateway, b.gateway_lan, guest.gateway_address, layout.on_link),
     ]
-    rule = AddRule(b.gateway, TUNNEL_PRIORITY + 1, host, TUNNEL_TABLE)
-    if context.scenario.tunnel.reverse:
-        return (*changes, AddRoute(b.gateway, "default", link=LINK, table=TUNNEL_TABLE), rule)
+    rule = AddRule(b.gateway, TUNNEL_PRIORITY + 1, source, TUNNEL_TABLE)
     # Direct return: only A's own LAN is reached through the tunnel.
-    return (*changes, AddRoute(b.gateway, a.prefix, link=LINK, table=TUNNEL_TABLE), rule)
+    back = default_route(guest.address) if context.scenario.tunnel.reverse else a.prefix
+    return (*changes, AddRoute(b.gateway, back, link=LINK, table=TUNNEL_TABLE), rule)
 
 
 def _redirect_at_a(layout: Layout) -> tuple[Change, ...]:
     a, guest = layout.a, layout.guest
     return (
-        AddRoute(a.gateway, f"{guest.address}/32", link=LINK),
-        SetSysctl(a.gateway, f"net.ipv4.neigh.{a.gateway_lan}.proxy_delay", "0"),
+        AddRoute(a.gateway, host_prefix(guest.address), link=LINK),
+        *answering(a.gateway, a.gateway_lan, layout.family),
         AddNeighbour(a.gateway, a.gateway_lan, guest.address),
         Announce(a.gateway, a.gateway_lan, guest.address, a.gateway_mac),
     )
@@ -116,13 +155,13 @@ def _redirect_at_a(layout: Layout) -> tuple[Change, ...]:
 def _deliver_at_b(layout: Layout) -> tuple[Change, ...]:
     """Not earlier: B's own hosts would be sent to a guest that is still at A."""
     b, guest = layout.b, layout.guest
-    return (AddRoute(b.gateway, f"{guest.address}/32", link=b.gateway_lan),)
+    return (AddRoute(b.gateway, host_prefix(guest.address), link=b.gateway_lan),)
 
 
 def _tell_guest(layout: Layout) -> tuple[Change, ...]:
     """Its gateway and its neighbours are behind B's gateway now."""
-    b, guest = layout.b, layout.guest
+    b, gateway = layout.b, layout.guest.gateway_address
     return tuple(
-        Announce(b.gateway, b.gateway_lan, address, b.gateway_mac)
-        for address in (guest.gateway_address, *layout.on_link)
+        Announce(b.gateway, b.gateway_lan, address, b.gateway_mac, router=address == gateway)
+        for address in (gateway, *layout.on_link)
     )

@@ -88,6 +88,7 @@ def compare(
         clock = _clock_of(wanted)
     else:
         chosen = load_scenario(scenario, overrides, approaches=approaches)
+        _say_what_is_left_out(chosen)
         first = chosen.seed if seed is None else seed
         runs = tuple((name, first + n) for n in range(repeat) for name in chosen.approaches)
         wanted = Wanted(chosen, runs, out)
@@ -136,6 +137,18 @@ def _conclude(wanted: Wanted, outcome: Outcome, output_format: str, *, interrupt
     if any(run.status == "failed" for run in outcome.runs):
         return RUN_FAILED
     return THRESHOLD_MISSED if any(run.missed for run in outcome.runs) else 0
+
+
+def _say_what_is_left_out(scenario: Scenario) -> None:
+    """Who named no approaches learns which are not run, and why."""
+    from netcont.approach import default_approaches, left_out_approaches
+
+    left_out = left_out_approaches(scenario.network)
+    if left_out and scenario.approaches == default_approaches(scenario.network):
+        click.echo(
+            f"netcont: left out: {', '.join(left_out)} (Mobile IP as of RFC 5944 is IPv4's)",
+            err=True,
+        )
 
 
 def _only_resumed(context: click.Context) -> None:

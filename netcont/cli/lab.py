@@ -39,7 +39,6 @@ def shell(topology: str, overrides: Sequence[str], lab_kind: str, clock: Clock) 
     ends the lab, and so does Ctrl-C at the prompt; in a VM, Ctrl-a x ends it at any time. Nothing
     is left behind.
     """
-    from netcont.approach import default_approaches
     from netcont.lab.places import choose
     from netcont.lab.shell import open_shell, require_terminal
     from netcont.scenarios import load_scenario
@@ -48,7 +47,8 @@ def shell(topology: str, overrides: Sequence[str], lab_kind: str, clock: Clock) 
     chosen = load_scenario(
         "default",
         (f"network.topology={topology}", *overrides),
-        approaches=default_approaches(topology),
+        # None is tried: this one suits every network.
+        approaches=("blackhole",),
     )
     place = choose(lab_kind, None if lab_kind == "host" else clock, 1, 1)
     if place.files is not None:

@@ -1,15 +1,16 @@
 """Mininet's nodes, links and switches without a shell: made and set up through netlink.
 
-A node's settings are a Plan in its parameter ``setup``, applied when Mininet configures it. A
-shell is started only when somebody types a command (Mininet's CLI, ``node.cmd``). Everything lives
-in namespaces of its own and disappears with them: nothing is left to clean up by name.
+A node's settings are a Plan in its parameter ``setup``, applied when Mininet configures it; its
+parameter ``family`` (default: 4) says which IP it speaks. No link knows of IPv6 by itself: the plan
+says which do. A shell is started only when somebody types a command (Mininet's CLI,
+``node.cmd``). Everything lives in namespaces of its own and disappears with them: nothing is left
+to clean up by name.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 from typing import Any
 
 from mininet.link import Intf, Link
@@ -20,7 +21,19 @@ from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.namespace import Namespace, create_namespace
 from netcont.model.plan import AddBridge, Plan, SetMaster, SetSysctl, SetUp
 
-_QUIET = ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6")
+_RT_SCOPE_LINK = 253
+
+_QUIET = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
+_SPEAKS_IPV6 = {
+    "net.ipv6.conf.lo.disable_ipv6": "0",
+    # An address can be used at once: nobody is asked for a second whether they have it.
+    "net.ipv6.conf.default.accept_dad": "0",
+    # Addresses and routes are the plan's: nobody asks routers for them, nor is told by them.
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.autoconf": "0",
+    "net.ipv6.conf.default.accept_redirects": "0",
+}
+"""What links that come later inherit: IPv6 without the second that an address is doubtful."""
 
 
 class LabNode(Host):  # type: ignore[misc]
@@ -44,8 +57,9 @@ class LabNode(Host):  # type: ignore[misc]
         if self.pid is None:
             pid = create_namespace()
             self.pid, self.namespace = pid, Namespace(self.name, pid)
-            for key in _QUIET:
-                self.namespace.write_sysctl(key, "1")
+            speaks = _SPEAKS_IPV6 if self.params.get("family") == 6 else {}
+            for key, value in (_QUIET | speaks).items():
+                self.namespace.write_sysctl(key, value)
             return
         holder = self.pid
         opener, self._popen = self._popen, self._popen_attached
@@ -72,13 +86,16 @@ class LabNode(Host):  # type: ignore[misc]
         return super().cmd(*args, **kwargs)
 
     def address(self, link: str | None = None) -> str | None:
-        """The first IPv4 address on link, or on any link but lo, as the kernel has it now."""
+        """The first address on link, or on any link but lo, as the kernel has it now. One that is
+        valid on its link only does not count."""
         if self.pid is None:
             return None
-        for found in self.namespace.route.get_addr(family=socket.AF_INET):
-            own = found.get_attr("IFA_LABEL")
-            if own == link or (link is None and own != "lo"):
-                return str(found.get_attr("IFA_LOCAL"))
+        lo = self.namespace.index("lo")
+        wanted = None if link is None else self.namespace.index(link)
+        for found in self.namespace.route.get_addr():
+            index, scope = found["index"], found["scope"]
+            if scope != _RT_SCOPE_LINK and (index == wanted or (wanted is None and index != lo)):
+                return str(found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS"))
         return None
 
     def IP(self, intf: Any = None) -> str | None:  # noqa: N802

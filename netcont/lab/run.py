@@ -78,9 +78,9 @@ def make_run(
     """Makes one run in an empty directory below scratch (a tmpfs), which is removed afterwards.
 
     keep: where captures (with pcap) and what the user's server said are left, if anywhere. Raises
-    ConfigurationError for an approach that makes no sense on the scenario's topology.
+    ConfigurationError for an approach that makes no sense on the scenario's network.
     """
-    require_suited(approach, scenario.network.topology)
+    require_suited(approach, scenario.network)
     name = f"{approach}-{seed}"
     directory = scratch / name
     directory.mkdir(parents=True)
@@ -188,6 +188,7 @@ class _Run:
             self._settings.seed,
             f"{names.name}.{names.zone}",
             str(self._settings.scratch),
+            family=self._layout.family,
         )
         processes = []
         placed: Counter[tuple[Place, ClientKind]] = Counter()

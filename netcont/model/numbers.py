@@ -20,3 +20,6 @@ SEGMENT_GATEWAY_MAC = "02:6e:63:00:00:01"
 
 SEGMENT_NEXT_HOP = "169.254.77.1"
 """The name of the true gateway there, since its own is taken by the far end."""
+
+SEGMENT_NEXT_HOP_IPV6 = "fe80::6e63:1"
+"""The same with IPv6: valid on that segment only, as every link has such addresses."""

@@ -6,10 +6,11 @@ with a unit ("50 ms", "100 Mbit/s", "16 MiB"); ``netcont.units`` reads those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -17,8 +18,29 @@ from netcont.units import BITS_PER_SECOND, BYTES, BYTES_PER_SECOND, SECONDS
 
 SCHEMA_VERSION = 1
 
-TRANSIT_PREFIX = "192.0.2.0/24"
-"""RFC 5737: the addresses between providers and gateways, which no site may have."""
+Family = Literal[4, 6]
+"""The version of IP."""
+
+TRANSIT_PREFIX: Mapping[int, str] = MappingProxyType({4: "192.0.2.0/24", 6: "2001:db8:ffff::/64"})
+"""By family, addresses between providers and gateways (RFC 5737, RFC 3849), which no site has."""
+
+SITE_PREFIXES: Mapping[int, Mapping[str, str]] = MappingProxyType(
+    {
+        4: {
+            "client_prefix": "10.3.0.0/24",
+            "a_prefix": "10.1.0.0/24",
+            "b_prefix": "10.2.0.0/24",
+            "client2_prefix": "10.4.0.0/24",
+        },
+        6: {
+            "client_prefix": "2001:db8:3::/64",
+            "a_prefix": "2001:db8:1::/64",
+            "b_prefix": "2001:db8:2::/64",
+            "client2_prefix": "2001:db8:4::/64",
+        },
+    }
+)
+"""By family, the sites' addresses unless a scenario says others (RFC 3849 for IPv6)."""
 
 ONE_LAN = frozenset({"lan"})
 """Topologies in which A and B are one LAN: one prefix, one gateway, and B behind A's switch."""
@@ -33,6 +55,7 @@ BitsPerSecond = Annotated[float, BITS_PER_SECOND, Ge(1000), Le(1e12)]
 Bytes = Annotated[int, BYTES, Gt(0)]
 BytesPerSecond = Annotated[float, BYTES_PER_SECOND, Ge(0)]
 Probability = Annotated[float, Ge(0), Lt(1)]
+Prefix = Annotated[str, MinLen(1)]
 
 
 class Strict:
@@ -107,19 +130,20 @@ class Path(Strict):
 
 @dataclass(frozen=True)
 class Network(Strict):
-    """The topology and its paths. Delays are one way.
+    """The topology and its paths. Delays are one way. family: 4 or 6, the only one that is spoken.
 
     clients_a, clients_b: from the clients' site to A and to B; a_b: from A to B; circuit: the
     carrier's layer-2 circuit from A to B (default: like a_b). clients2_a, clients2_b: from the
     second clients' site of three_site (default: like clients_a and clients_b). source_filtering:
     providers drop packets whose source does not belong to the site they come from (BCP 38).
     client_prefix, client2_prefix, a_prefix, b_prefix: the addresses of the clients' sites and of
-    the sites' LANs; in each, .1 is the gateway, .2 the hypervisor, .10 the guest, and clients
-    begin at .50. On one LAN both sites have a_prefix; B's hypervisor is .3, and a_b its cable.
+    the sites' LANs (default: the family's in SITE_PREFIXES); in each, 1 is the gateway, 2 the
+    hypervisor, 10 the guest, and clients begin at 50. On one LAN both sites have a_prefix; B's
+    hypervisor is 3, and a_b its cable.
     """
 
     topology: str = "two_site"
-    family: Annotated[int, Ge(4), Le(4)] = 4
+    family: Family = 4
     clients_a: Path = field(default_factory=Path)
     clients_b: Path = field(default_factory=Path)
     a_b: Path = field(default_factory=Path)
@@ -128,10 +152,15 @@ class Network(Strict):
     clients2_b: Path | None = None
     mtu_bytes: Annotated[int, Ge(576), Le(9000)] = 1500
     source_filtering: bool = True
-    client_prefix: str = "10.3.0.0/24"
-    a_prefix: str = "10.1.0.0/24"
-    b_prefix: str = "10.2.0.0/24"
-    client2_prefix: str = "10.4.0.0/24"
+    client_prefix: Prefix = ""
+    a_prefix: Prefix = ""
+    b_prefix: Prefix = ""
+    client2_prefix: Prefix = ""
+
+    def __post_init__(self) -> None:
+        for key, prefix in SITE_PREFIXES[self.family].items():
+            if not getattr(self, key):
+                object.__setattr__(self, key, prefix)
 
     def from_clients(self, node: str = "") -> tuple[Path, Path]:
         """The paths to A and to B from the clients' site in which node, a remote host, stands."""

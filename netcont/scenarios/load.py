@@ -62,7 +62,7 @@ def load_scenario(
     apply_overrides(raw, read)
     scenario = check_mapping(raw, label, set_by=read, replaced=bool(approaches))
     for name in approaches:
-        require_suited(name, scenario.network.topology)
+        require_suited(name, scenario.network)
     return _running(scenario, tuple(dict.fromkeys(approaches))) if approaches else scenario
 
 
@@ -101,7 +101,7 @@ def check_mapping(
     replaced: bool = False,
 ) -> Scenario:
     """The scenario that a parsed file describes; label and set_by say where values came from.
-    replaced: other approaches will be run, so the file's own need not suit its topology.
+    replaced: other approaches will be run, so the file's own need not suit its network.
 
     Raises ScenarioError, and nothing else, whatever the mapping holds.
     """
@@ -109,7 +109,7 @@ def check_mapping(
     sound = _sound(raw, SCENARIO, (), found)
     scenario = _validated(sound, found)
     if scenario is not None:
-        chosen = scenario.approaches or default_approaches(scenario.network.topology)
+        chosen = scenario.approaches or default_approaches(scenario.network)
         for problem in broken_rules(scenario, chosen):
             found.add(problem)
         if not replaced:
@@ -205,6 +205,8 @@ def _required(table: Table, key: str | int) -> bool:
 
 def _placeholder(shape: Shape) -> Any:
     match shape:
+        case Scalar(only=(first, *_)):
+            return first
         case Scalar(kind=kind) if kind in (int, float):
             return next(limit for limit in (shape.ge, shape.le, 1) if limit is not None)
         case Scalar(kind=kind) if kind is bool:

@@ -13,6 +13,7 @@ from netcont.approach import find, require_suited
 from netcont.errors import ConfigurationError
 from netcont.model.scenario import (
     ONE_LAN,
+    SITE_PREFIXES,
     TRANSIT_PREFIX,
     ClientKind,
     FaultKind,
@@ -28,7 +29,11 @@ GUEST_KINDS = ("namespace",)
 STRATEGIES = ("pre-copy",)
 TOPOLOGIES = ("two_site", "lan", "three_site")
 ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
-PREFIXES = ("client_prefix", "a_prefix", "b_prefix", "client2_prefix")
+Prefix = IPv4Network | IPv6Network
+PREFIXES = tuple(SITE_PREFIXES[4])
+PREFIX_LENGTHS: Mapping[int, tuple[int, int]] = MappingProxyType({4: (8, 24), 6: (16, 64)})
+SMALLEST_MTU_BYTES = 1280
+"""Of IPv6, RFC 8200 section 5."""
 
 UNUSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -62,12 +67,12 @@ def _approaches(scenario: Scenario) -> Iterator[Problem]:
 
 
 def unsuited_approaches(scenario: Scenario) -> Iterator[Problem]:
-    """Approaches that make no sense on the scenario's topology."""
+    """Approaches that make no sense on the scenario's network."""
     for index, name in enumerate(scenario.approaches):
         try:
-            require_suited(name, scenario.network.topology)
+            require_suited(name, scenario.network)
         except ConfigurationError as error:
-            reads: tuple[Location, ...] = (("network", "topology"),)
+            reads: tuple[Location, ...] = (("network", "topology"), ("network", "family"))
             yield Problem(("approaches", index), error.message, error.remedy, reads=reads)
 
 
@@ -152,14 +157,14 @@ def _memory(scenario: Scenario) -> Iterator[Problem]:
 
 def _prefixes(scenario: Scenario) -> Iterator[Problem]:
     network = scenario.network
-    good: dict[str, IPv4Network] = {}
+    good: dict[str, Prefix] = {}
     for key in PREFIXES:
         text = getattr(network, key)
         verdict = _prefix(text, network.family)
-        if isinstance(verdict, IPv4Network):
-            good[key] = verdict
-        else:
+        if isinstance(verdict, tuple):
             yield Problem(("network", key), *verdict, reads=(("network", "family"),))
+        else:
+            good[key] = verdict
     used = [key for key in good if key not in UNUSED.get(network.topology, ())]
     for one, other in combinations(used, 2):
         if good[one].overlaps(good[other]):
@@ -171,27 +176,44 @@ def _prefixes(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
-def _prefix(text: str, family: int) -> IPv4Network | tuple[str, str]:
+def _prefix(text: str, family: int) -> Prefix | tuple[str, str]:
     """The prefix, or what is wrong with it and what mends it."""
-    example = 'write an IPv4 prefix such as "10.1.0.0/24"'
+    example = f'write an IPv{family} prefix such as "{SITE_PREFIXES[family]["a_prefix"]}"'
+    shortest, longest = PREFIX_LENGTHS[family]
     try:
-        prefix: IPv4Network | IPv6Network = ip_network(text, strict=False)
+        prefix: Prefix = ip_network(text, strict=False)
     except ValueError:
         return f"{shown(text)} is not a prefix", example
-    if not isinstance(prefix, IPv4Network):
-        return f"{shown(text)} is an IPv6 prefix, but family is {family}", example
-    if "/" not in text or prefix.prefixlen > 24 or prefix.prefixlen < 8:
-        return f"{shown(text)} has no length from /8 to /24", example
+    if prefix.version != family:
+        return f"{shown(text)} is an IPv{prefix.version} prefix, but family is {family}", example
+    if "/" not in text or not shortest <= prefix.prefixlen <= longest:
+        return f"{shown(text)} has no length from /{shortest} to /{longest}", example
     if text != str(prefix):
         return f"{shown(text)} is an address within a prefix", f'write "{prefix}"'
-    if prefix.is_multicast or prefix.is_loopback or prefix.is_link_local or prefix.is_reserved:
+    if not _is_for_hosts(prefix):
         return f"{shown(text)} is not for hosts", example
-    if prefix.network_address in IPv4Network("0.0.0.0/8"):
-        return f"{shown(text)} is not for hosts", example
-    if prefix.overlaps(IPv4Network(TRANSIT_PREFIX)):
-        what = f"{shown(text)} overlaps with {TRANSIT_PREFIX}, which joins the providers"
+    transit = TRANSIT_PREFIX[family]
+    if prefix.overlaps(ip_network(transit)):
+        what = f"{shown(text)} overlaps with {transit}, which joins the providers"
         return what, example
     return prefix
+
+
+def _is_for_hosts(prefix: Prefix) -> bool:
+    special = prefix.is_multicast or prefix.is_loopback or prefix.is_link_local
+    unknown = prefix.overlaps(ip_network("0.0.0.0/8" if prefix.version == 4 else "::/8"))
+    return not (special or unknown or prefix.is_reserved)
+
+
+def _mtu(scenario: Scenario) -> Iterator[Problem]:
+    network = scenario.network
+    if network.family == 6 and network.mtu_bytes < SMALLEST_MTU_BYTES:
+        yield Problem(
+            ("network", "mtu_bytes"),
+            f"{network.mtu_bytes} is less than what every link of IPv6 carries",
+            f"write at least {SMALLEST_MTU_BYTES}",
+            reads=(("network", "family"),),
+        )
 
 
 def _clients(scenario: Scenario) -> Iterator[Problem]:
@@ -258,6 +280,7 @@ _RULES: tuple[Callable[[Scenario], Iterator[Problem]], ...] = (
     _names,
     _offered,
     _prefixes,
+    _mtu,
     _unused_paths,
     _memory,
     _clients,

@@ -37,6 +37,8 @@ def _member(member: Member, definitions: dict[str, Any]) -> dict[str, Any]:
         return made
     if isinstance(member.shape, Scalar):
         value = member.default
+        if value == "" and member.shape.min_length:
+            return made  # it depends on other keys, and cannot be written
         return made | {"default": value.value if isinstance(value, Enum) else value}
     return made
 
@@ -62,8 +64,8 @@ def _schema(shape: Shape, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scalar(shape: Scalar) -> dict[str, Any]:
-    if shape.choices:
-        return {"enum": list(shape.choices)}
+    if shape.choices or shape.only:
+        return {"enum": list(shape.choices or shape.only)}
     made: dict[str, Any] = {"type": _TYPES.get(shape.kind, "string")}
     for keyword, limit in (
         ("minimum", shape.ge),

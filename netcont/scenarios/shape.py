@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -24,7 +24,8 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value. kind: float, int, bool, str, or an Enum of texts."""
+    """One value. kind: float, int, bool, str, or an Enum of texts. only: the values that it may
+    have, where they are few numbers."""
 
     kind: type
     nullable: bool = False
@@ -34,6 +35,7 @@ class Scalar:
     le: float | None = None
     lt: float | None = None
     min_length: int = 0
+    only: tuple[int, ...] = ()
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -54,8 +56,8 @@ class Scalar:
     @property
     def noun(self) -> str:
         """What it is, with its article."""
-        if self.choices:
-            return f"one of {', '.join(self.choices)}"
+        if self.choices or self.only:
+            return f"one of {', '.join(map(str, self.choices or self.only))}"
         if self.dimension is not None:
             return f"a {self.dimension.name}"
         nouns: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -188,6 +190,8 @@ def _shape(annotation: Any) -> Shape:
         return _with(_shape(inner), nullable=True)
     if origin is Annotated:
         return _with(_shape(arguments[0]), **_constraints(arguments[1:]))
+    if origin is Literal:
+        return Scalar(int, only=arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         return Items(_shape(arguments[0]))
     if origin is dict and arguments[0] is str:

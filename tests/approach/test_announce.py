@@ -59,12 +59,12 @@ def test_dns_points_to_the_new_address_of_the_lan() -> None:
 @pytest.mark.parametrize("name", ["ipip", "gre", "vlan", "vxlan", "ddns+ipip"])
 def test_what_joins_two_sites_is_refused_on_one_lan(name: str) -> None:
     with pytest.raises(ConfigurationError, match="A and B are one") as caught:
-        require_suited(name, "lan")
+        require_suited(name, Network(topology="lan"))
     assert "announce" in caught.value.remedy
-    require_suited(name, "two_site")
-    require_suited(name, "three_site")
+    require_suited(name, Network())
+    require_suited(name, Network(topology="three_site"))
 
 
 @pytest.mark.parametrize("name", ["readdress", "blackhole", "announce", "ddns", "ddns+announce"])
 def test_what_needs_no_second_site_is_allowed_on_one_lan(name: str) -> None:
-    require_suited(name, "lan")
+    require_suited(name, Network(topology="lan"))

@@ -91,6 +91,22 @@ def test_an_out_that_cannot_be_made_ends_with_2(tmp_path: Path) -> None:
     assert "choose another --out" in done.stderr
 
 
+def test_what_ipv6_leaves_out_is_said_where_nobody_chose(tmp_path: Path) -> None:
+    missing = {"XDG_CACHE_HOME": str(tmp_path)}
+    compare = ("compare", "--lab", "vm", "--set", "network.family=6", "--out", str(tmp_path))
+    done = netcont(*compare, environment=missing)
+    assert "netcont: left out: mobileip, mobileip-plain, mobileip-colocated" in done.stderr
+    chosen = netcont(*compare, "--approach", "gre", environment=missing)
+    assert (done.returncode, chosen.returncode) == (5, 5)
+    assert "left out" not in chosen.stderr
+
+
+def test_mobile_ip_over_ipv6_is_refused_by_name(tmp_path: Path) -> None:
+    done = netcont("compare", "--set", "network.family=6", "--approach", "mobileip")
+    assert done.returncode == 2
+    assert "'mobileip' is Mobile IP for IPv4 (RFC 5944), but network.family is 6" in done.stderr
+
+
 @pytest.mark.parametrize(
     "extra", [["default"], ["--seed", "4"], ["--approach", "ipip"], ["--out", "x"]]
 )

@@ -298,9 +298,72 @@ CASES: list[tuple[str, str, str]] = [
         ' write an IPv4 prefix such as "10.1.0.0/24"',
     ),
     (
-        "a family that is not built",
-        "[network]\nfamily = 6",
-        "network.family: 6 is out of range; write a whole number, only 4",
+        "a family that there is not",
+        "[network]\nfamily = 5",
+        "network.family: 5 is not one of 4, 6; write one of 4, 6",
+    ),
+    (
+        "a family in words",
+        '[network]\nfamily = "IPv6"',
+        'network.family: "IPv6" is not one of 4, 6; write one of 4, 6',
+    ),
+    (
+        "an address of the other wrong family",
+        '[network]\nfamily = 6\na_prefix = "10.1.0.0/24"',
+        'network.a_prefix: "10.1.0.0/24" is an IPv4 prefix, but family is 6;'
+        ' write an IPv6 prefix such as "2001:db8:1::/64"',
+    ),
+    (
+        "an empty prefix",
+        '[network]\na_prefix = ""',
+        "network.a_prefix: the text is empty; write a text, not an empty one",
+    ),
+    (
+        "a prefix of IPv6 that is too small",
+        '[network]\nfamily = 6\nb_prefix = "2001:db8:9::/65"',
+        'network.b_prefix: "2001:db8:9::/65" has no length from /16 to /64;'
+        ' write an IPv6 prefix such as "2001:db8:1::/64"',
+    ),
+    (
+        "a prefix that is written in another way",
+        '[network]\nfamily = 6\nb_prefix = "2001:0db8:9::/64"',
+        'network.b_prefix: "2001:0db8:9::/64" is an address within a prefix;'
+        ' write "2001:db8:9::/64"',
+    ),
+    (
+        "a prefix for everybody",
+        '[network]\nfamily = 6\nclient_prefix = "ff02::/64"',
+        'network.client_prefix: "ff02::/64" is not for hosts;'
+        ' write an IPv6 prefix such as "2001:db8:1::/64"',
+    ),
+    (
+        "a prefix of every link",
+        '[network]\nfamily = 6\nclient_prefix = "fe80::/64"',
+        'network.client_prefix: "fe80::/64" is not for hosts;'
+        ' write an IPv6 prefix such as "2001:db8:1::/64"',
+    ),
+    (
+        "a prefix of IPv4 in IPv6",
+        '[network]\nfamily = 6\nclient_prefix = "64:ff9b::/64"',
+        'network.client_prefix: "64:ff9b::/64" is not for hosts;'
+        ' write an IPv6 prefix such as "2001:db8:1::/64"',
+    ),
+    (
+        "a prefix of the providers' of IPv6",
+        '[network]\nfamily = 6\nclient_prefix = "2001:db8::/32"',
+        'network.client_prefix: "2001:db8::/32" overlaps with 2001:db8:ffff::/64, which joins the'
+        ' providers; write an IPv6 prefix such as "2001:db8:1::/64"',
+    ),
+    (
+        "an MTU that IPv6 has not",
+        "[network]\nfamily = 6\nmtu_bytes = 1279",
+        "network.mtu_bytes: 1279 is less than what every link of IPv6 carries; write at least 1280",
+    ),
+    (
+        "an approach of IPv4",
+        'approaches = ["gre", "mobileip"]\n[network]\nfamily = 6',
+        "approaches.1: 'mobileip' is Mobile IP for IPv4 (RFC 5944), but network.family is 6;"
+        " take one of readdress, blackhole, ddns, ipip, gre, vlan, vxlan, ddns+ipip, or family 4",
     ),
     (
         "an address instead of a prefix",

@@ -32,6 +32,7 @@ def test_every_built_in_scenario_conforms(name: str) -> None:
         "[network.a_b]\ndelay_s = 0.05",
         '[network.a_b]\ndelay_s = "50 ms"',
         '[tunnel]\nkey = "none"',
+        '[network]\nfamily = 6\na_prefix = "2001:db8:7::/64"',
         '[network]\ncircuit = "none"',
         "[network.circuit]\nloss = 0.5",
         '[expect]\nmax_gap_s = { "ddns+ipip" = "1 s" }\n',
@@ -53,6 +54,9 @@ def test_what_the_loader_takes_conforms(toml: str) -> None:
         '[network.a_b]\ndelay_s = "50"',
         "[network.a_b]\nloss = 1",
         "[network]\nmtu_bytes = 1500.5",
+        "[network]\nfamily = 5",
+        '[network]\nfamily = "6"',
+        '[network]\na_prefix = ""',
         '[[client]]\nplace = "remote"',
         '[[client]]\nkind = "tcp"',
         "[tunnel]\nreverse = 1",
@@ -75,3 +79,9 @@ def test_every_key_is_in_the_schema() -> None:
 
     wanted = {path[-1] for path in every_key()} - {"N", "NAME"}
     assert keys(SCHEMA) == wanted
+
+
+def test_a_default_that_depends_on_other_keys_is_not_told() -> None:
+    network = SCHEMA["$defs"]["Network"]["properties"]
+    assert "default" not in network["a_prefix"]
+    assert network["family"] == {"enum": [4, 6], "default": 4}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netcont.errors import ConfigurationError
-from netcont.scenarios import ScenarioError, load_scenario
+from netcont.scenarios import ScenarioError, builtin_names, load_scenario
 
 LAN = '[network]\ntopology = "lan"\n'
 
@@ -86,3 +86,40 @@ def test_an_approach_given_on_the_command_line_must_suit_the_topology() -> None:
     with pytest.raises(ConfigurationError, match="A and B are one"):
         load_scenario("default", on_a_lan, approaches=["ipip"])
     assert load_scenario("default", on_a_lan, approaches=["announce"]).approaches == ("announce",)
+
+
+def test_ipv6_has_prefixes_of_its_own_and_leaves_out_what_it_cannot() -> None:
+    loaded = load_scenario("default", ["network.family=6"])
+    network = loaded.network
+    prefixes = (network.a_prefix, network.b_prefix, network.client_prefix, network.client2_prefix)
+    assert prefixes == tuple(f"2001:db8:{site}::/64" for site in (1, 2, 3, 4))
+    assert loaded.approaches == (
+        *("readdress", "blackhole", "ddns", "ipip", "gre", "vlan", "vxlan", "ddns+ipip"),
+    )
+
+
+def test_a_prefix_of_ones_own_is_kept(written: Callable[[str], str]) -> None:
+    toml = '[network]\nfamily = 6\nb_prefix = "fd12:3456::/48"'
+    network = load_scenario(written(toml)).network
+    assert (network.a_prefix, network.b_prefix) == ("2001:db8:1::/64", "fd12:3456::/48")
+
+
+def test_mobile_ip_is_refused_where_ipv6_is_spoken() -> None:
+    for name in ("mobileip", "ddns+mobileip-plain"):
+        with pytest.raises(ConfigurationError, match=r"but network\.family is 6"):
+            load_scenario("default", ["network.family=6"], approaches=[name])
+
+
+@pytest.mark.parametrize("name", sorted({*builtin_names()} - {"spill-over"}))
+def test_a_built_in_scenario_can_speak_ipv6(name: str) -> None:
+    assert load_scenario(name, ["network.family=6"]).network.family == 6
+
+
+def test_a_prefix_that_a_file_names_does_not_change_its_family() -> None:
+    with pytest.raises(ScenarioError, match=r"b_prefix.* is an IPv4 prefix, but family is 6"):
+        load_scenario("spill-over", ["network.family=6"])
+
+
+def test_the_default_scenario_runs_on_a_lan_what_makes_sense_there() -> None:
+    loaded = load_scenario("default", ["network.topology=lan"])
+    assert loaded.approaches == ("readdress", "blackhole", "ddns", "announce")

@@ -31,6 +31,16 @@ ODD = Network(
 )
 """Every delay is another one, and prefixes are of several lengths."""
 
+ODD_IPV6 = replace(
+    ODD,
+    family=6,
+    client_prefix="fd00:3::/48",
+    client2_prefix="2001:db8:4000::/36",
+    a_prefix="2001:db8:0:100::/56",
+    b_prefix="2001:db8:0:200::/64",
+)
+NETWORKS = {"default": Network(), "odd": ODD, "ipv6": Network(family=6), "odd-ipv6": ODD_IPV6}
+
 
 @dataclass(frozen=True)
 class Cable:
@@ -140,17 +150,23 @@ def _of(network: Network, topology: str) -> Network:
     return replace(network, topology=topology)
 
 
-def suited(topology: str) -> list[str]:
-    """Every approach, and every composition, that the topology allows."""
+def suited(topology: str, family: int = 4) -> list[str]:
+    """Every approach, and every composition, that a network allows."""
+    network = Network(topology=topology, family=6 if family == 6 else 4)
     names = []
     for name in (*APPROACHES, *COMPOSITIONS):
         find(name)
         try:
-            require_suited(name, topology)
+            require_suited(name, network)
         except ConfigurationError:
             continue
         names.append(name)
     return names
 
 
-CASES = [(topology, name) for topology in TOPOLOGIES for name in suited(topology)]
+CASES = [
+    (topology, name, family)
+    for topology in TOPOLOGIES
+    for family in (4, 6)
+    for name in suited(topology, family)
+]

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 
 import pytest
-from graphs import ODD, TOPOLOGIES, Model
+from graphs import NETWORKS, ODD, ODD_IPV6, TOPOLOGIES, Model
 
 from netcont.measure.floors import longer_way_s
 from netcont.measure.paths import (
@@ -18,14 +18,23 @@ from netcont.measure.paths import (
     b_to_client_s,
     round_trip_to_b_s,
 )
-from netcont.model.plan import AddAddress, AddNeighbour, AddRoute, DelLink, SetNetem
+from netcont.model.plan import (
+    AddAddress,
+    AddNeighbour,
+    AddRoute,
+    AddRule,
+    DelLink,
+    SetNetem,
+    SetSysctl,
+    is_ipv6,
+)
 from netcont.model.scenario import SECOND_CLIENTS_NODE, Network, Path, Place
 from topologies.sites import queue_packets
 
 LONGEST_NAME = 15
 
 every_topology = pytest.mark.parametrize("topology", TOPOLOGIES)
-every_network = pytest.mark.parametrize("network", [Network(), ODD], ids=["default", "odd"])
+every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
 
 
 @every_topology
@@ -86,7 +95,7 @@ def test_every_set_up_speaks_of_its_own_node_and_of_links_that_it_has(topology: 
 @every_network
 def test_every_next_hop_is_a_neighbours_address(topology: str, network: Network) -> None:
     model = Model(topology, network)
-    hops = {c.via for c in model.changes if isinstance(c, AddRoute)}
+    hops = {c.via for c in model.changes if isinstance(c, AddRoute) and c.kind == "unicast"}
     assert hops <= set(model.addresses)
 
 
@@ -139,6 +148,66 @@ def test_the_layout_speaks_of_what_is_there(topology: str, network: Network) -> 
 
 
 @every_topology
+def test_only_one_family_is_spoken(topology: str) -> None:
+    for network in (Network(), ODD):
+        assert not [c for c in Model(topology, network).changes if "ipv6" in repr(c)]
+    for network in (Network(family=6), ODD_IPV6):
+        model = Model(topology, network)
+        assert model.layout.family == 6
+        assert all(map(is_ipv6, model.addresses))
+        keys = {c.key for c in model.changes if isinstance(c, SetSysctl)}
+        # This one is of TCP over both.
+        assert [k for k in keys if "ipv4" in k] == ["net.ipv4.tcp_slow_start_after_idle"]
+        hosts = [n for n in model.nodes if n not in model.topo.switches()]
+        assert {model.topo.nodeInfo(node)["family"] for node in hosts} == {6}
+
+
+@every_topology
+def test_a_link_speaks_ipv6_before_it_gets_an_address_and_no_other_does(topology: str) -> None:
+    model = Model(topology, Network(family=6))
+    speaking: set[tuple[str, str]] = set()
+    for change in model.changes:
+        if isinstance(change, SetSysctl) and change.key.endswith(".disable_ipv6"):
+            assert change.value == "0"
+            speaking.add((change.node, change.key.split(".")[3]))
+        if isinstance(change, AddAddress):
+            assert (change.node, change.link) in speaking
+    assert speaking == {(c.node, c.link) for c in model.changes if isinstance(c, AddAddress)}
+
+
+@every_topology
+def test_hosts_of_ipv6_are_called_by_the_same_numbers(topology: str) -> None:
+    layout = Model(topology, Network(family=6)).layout
+    assert layout.guest.address == "2001:db8:1::10"
+    assert layout.guest.gateway_address == "2001:db8:1::1"
+    assert layout.names.resolver == "2001:db8:3::54"
+
+
+@pytest.mark.parametrize("node", ["pea", "peb", "pec"])
+def test_a_provider_lets_in_what_the_site_or_its_gateway_sends(node: str) -> None:
+    changes = Model("two_site", ODD_IPV6).changes
+    rules = [c for c in changes if isinstance(c, AddRule) and c.node == node]
+    *own, rest = sorted(rules, key=lambda rule: rule.priority)
+    site = {"pea": "a", "peb": "b", "pec": "client"}[node]
+    uplink = f"{node}-site"
+    number = "abc".index(node[-1]) + 1
+    link = f"2001:db8:ffff::{4 * number:x}/126"
+    assert {rule.source for rule in own} == {getattr(ODD_IPV6, f"{site}_prefix"), link}
+    assert {rule.table for rule in own} == {254}
+    assert {rule.incoming for rule in rules} == {uplink}
+    assert rest.source == "::/0" and rest.priority > max(rule.priority for rule in own)
+    (nowhere,) = (
+        c for c in changes if isinstance(c, AddRoute) and c.kind == "blackhole" and c.node == node
+    )
+    assert (nowhere.destination, nowhere.table) == ("::/0", rest.table)
+
+
+def test_without_source_filtering_no_rule_stands() -> None:
+    open_ = Model("three_site", Network(family=6, source_filtering=False))
+    assert not [c for c in open_.changes if isinstance(c, AddRule)]
+
+
+@every_topology
 def test_the_two_engines_never_change_the_same_node(topology: str) -> None:
     layout = Model(topology).layout
     assert set(layout.a.nodes) & set(layout.b.nodes) == set()
@@ -176,7 +245,7 @@ def test_a_lan_is_one_prefix_with_one_gateway_and_no_circuit() -> None:
     assert layout.guest.new_address == "10.1.0.11"
 
 
-@pytest.mark.parametrize("network", [Network(), ODD], ids=["default", "odd"])
+@every_network
 def test_three_site_is_two_site_and_a_second_clients_site(network: Network) -> None:
     small, large = Model("two_site", network), Model("three_site", network)
     assert set(small.nodes) < set(large.nodes)
