@@ -34,7 +34,7 @@ IN_LAB = "NETCONT_IN_LAB"
 RESIDENT_FILE = "resident.pickle"
 _REPORTS_FD = 3
 _REPORT = "report "
-_PROGRAMS = "ip bridge tc tcpdump dig arping ping sleep nsenter"
+_PROGRAMS = "ip bridge tc tcpdump dig arping ping sleep nsenter nft timeout iperf3"
 _SETTINGS = VmSettings(memory_bytes=1536 * 2**20, watchdog_s=300, limit_s=1500)
 
 
