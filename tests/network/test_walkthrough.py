@@ -14,7 +14,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ table inet filter {
     ct state established,related accept
     iifname "eth1" oifname "eth0" accept
     iifname "eth0" oifname "eth1" tcp dport 5201 accept
+    iifname "eth0" oifname "eth1" meta l4proto icmp accept
   }
 }
 """
@@ -158,6 +159,19 @@ def place(built: Site2) -> Iterator[Site2]:
     built.put_in(built.layout.a)
 
 
+def until(condition: Callable[[], bool], what: str) -> None:
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < LIMIT_S, what
+        time.sleep(1)
+
+
+def reached(place: Site2) -> bool:
+    """Whether the client gets an answer: bridges and caches have learned where the guest is."""
+    done = run(place.nodes["clc"], "ping", "-n", "-c", "1", "-W", "2", GUEST, check=False)
+    return done.returncode == 0
+
+
 @contextmanager
 def serving(place: Site2) -> Iterator[None]:
     """iperf3 on the guest."""
@@ -168,6 +182,7 @@ def serving(place: Site2) -> Iterator[None]:
             assert server.stdout is not None
             while "listening" not in server.stdout.readline():
                 assert server.poll() is None
+            until(lambda: reached(place), "the guest is reached")
             yield
         finally:
             server.kill()
@@ -274,9 +289,6 @@ def test_a_lost_session_takes_its_change_along_unless_it_was_confirmed(
     os.environ["NETCONT_STATE_DIR"] = str(place.gateways["a"].state)
     assert place.gateways["a"].run(session).status == -signal.SIGKILL
     assert "unless confirmed" in place.say("a", "netcont status").said
-    began = time.monotonic()
-    while "nothing is deployed" not in place.say("a", "netcont status").said:
-        assert time.monotonic() - began < LIMIT_S
-        time.sleep(5)
+    until(lambda: "nothing is deployed" in place.say("a", "netcont status").said, "reverted")
     after = place.traces()
     assert {side: difference(before[side], after[side]) for side in before} == {"a": [], "b": []}
