@@ -21,8 +21,9 @@ from netcont.cli.deploy_options import (
 )
 from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
+from netcont.deploy.end import ALIAS
 from netcont.deploy.file import deployment_name, deployment_schema, load_deployment
-from netcont.deploy.half import ALIAS, Half
+from netcont.deploy.half import Half
 from netcont.deploy.here import may_change
 from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import Asking, as_told, names_of, objections, resolved

@@ -10,8 +10,8 @@ import click
 from netcont.cli.deploy_options import as_json, engine_here, plainly, state_option, warn
 from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
+from netcont.deploy.end import ALIAS
 from netcont.deploy.file import deployment_name
-from netcont.deploy.half import ALIAS
 from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import glance, names_of
 from netcont.deploy.view import SCHEMA_VERSION, status_of, status_text

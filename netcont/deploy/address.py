@@ -73,3 +73,13 @@ def canonical(text: str) -> str:
     if found is None or found.family == 4:
         return text
     return str(found) if "/" in text else found.host
+
+
+LINK_LOCAL = prefix_of("fe80::/10")
+"""RFC 4291 §2.5.6."""
+
+
+def is_link_local(text: str) -> bool:
+    """Whether a text is an IPv6 address that has a meaning on one link only."""
+    found = parsed(text)
+    return found is not None and "/" not in text and found.overlaps(LINK_LOCAL)

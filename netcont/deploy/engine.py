@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netcont.deploy.converge import Kernel, Step, no_step
-from netcont.deploy.half import ALIAS, Half
+from netcont.deploy.end import ALIAS
+from netcont.deploy.half import Half
 from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, locked, undisturbed
+from netcont.deploy.modules import missing_kinds
 from netcont.deploy.naming import (
     as_told,
     names_of,
@@ -31,7 +33,7 @@ from netcont.deploy.naming import (
 )
 from netcont.deploy.record import Confirmation, Record, merged
 from netcont.deploy.records import Records
-from netcont.deploy.refusals import missing_kinds, refusals
+from netcont.deploy.refusals import refusals
 from netcont.deploy.standing import Standing, hangs_on_own, state
 from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError
 from netcont.kernel.facts import Facts

@@ -93,9 +93,11 @@ def _next_hops(carrier: Carrier, here: Passing, there: Passing) -> Iterator[Prob
 def _guests(deployment: Deployment) -> Iterator[Problem]:
     for index, guest in enumerate(deployment.guest):
         key = key_of(deployment, "guest", index)
+        family = family_of(guest.address)
         if guest.gateway is not None:
-            family = family_of(guest.address)
             yield from _wanted(f"{key}.gateway", guest.gateway, family, "the guest's address")
+        for place, text in keyed(f"{key}.neighbours", guest.neighbours):
+            yield from _wanted(place, text, family, "the guest's address")
         link = deployment.carrier(guest)
         if family_of(guest.address) == 6 and link and _ipv4_only(link, deployment):
             what = f"{guest.address} is of the wrong family (IPv6): {link_of(link)} carries IPv4"

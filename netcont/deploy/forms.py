@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from netcont.deploy.address import NAMES, Prefix, parsed, prefix_of
+from netcont.deploy.address import LINK_LOCAL, NAMES, Prefix, is_link_local, parsed, prefix_of
 from netcont.deploy.carriers import key_of, keyed
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import (
@@ -56,7 +56,8 @@ def _inner_forms(key: str, one: Tunnel | Extension) -> Iterator[Problem]:
 
 def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
     yield from _each(f"{key}.address", (guest.address,), _address)
-    yield from _each(f"{key}.gateway", _given(guest.gateway), _address)
+    yield from _each(f"{key}.gateway", _given(guest.gateway), _router)
+    yield from _each(f"{key}.neighbours", guest.neighbours, _router)
     yield from _each(f"{key}.mac", _given(guest.mac), _mac)
 
 
@@ -89,6 +90,11 @@ def _address(text: str) -> Wrong | None:
     return _no_host(text, address)
 
 
+def _router(text: str) -> Wrong | None:
+    """On one link an address of that link's own is enough (RFC 4861 §6.2.1)."""
+    return None if is_link_local(text) else _address(text)
+
+
 def _no_host(text: str, address: Prefix) -> Wrong | None:
     for place, what in _NO_HOSTS[address.family]:
         if place.first <= address.address <= place.last:
@@ -106,7 +112,7 @@ _NO_HOSTS = {
     6: (
         (prefix_of("::/96"), "no address of a host on a network"),
         (prefix_of("::ffff:0:0/96"), "an IPv4 address in IPv6's clothes"),
-        (prefix_of("fe80::/10"), "link-local: it says nothing without a link"),
+        (LINK_LOCAL, "link-local: it says nothing without a link"),
         (prefix_of("ff00::/8"), "a multicast address"),
     ),
 }

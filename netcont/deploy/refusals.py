@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import platform
-import signal
 from collections.abc import Iterator
-from pathlib import Path
 
+from netcont.deploy.address import is_link_local
+from netcont.deploy.forwarding import not_forwarding
 from netcont.deploy.half import Half
+from netcont.deploy.segments import remotes
 from netcont.deploy.standing import occupied
-from netcont.errors import KernelError
 from netcont.kernel.facts import Facts
-from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.lookup import Way, way_to
-from netcont.kernel.namespace import Namespace, create_namespace
+from netcont.kernel.namespace import Namespace
 from netcont.model import plan as changes
 from netcont.model.deployment import (
     OWN_PREFIX,
     Extension,
     ExtensionKind,
     Tunnel,
+    family_of,
     link_of,
 )
 from netcont.model.plan import Plan
-from netcont.model.plan.change import is_ipv6
-
-_MODULES = {
-    "gre": "ip_gre",
-    "ipip": "ipip",
-    "ip6gre": "ip6_gre",
-    "ip6tnl": "ip6_tunnel",
-    "vxlan": "vxlan",
-    "vlan": "8021q",
-    "bridge": "bridge",
-}
-_STRICT, _LOOSE = "1", "2"
 
 
 def refusals(half: Half, goal: Plan, known: Plan, facts: Facts, node: Namespace) -> list[str]:
@@ -46,76 +31,22 @@ def refusals(half: Half, goal: Plan, known: Plan, facts: Facts, node: Namespace)
     """
     found = [*_missing_here(half, facts), *_taken(goal, known, facts)]
     if not found:
-        found = [*_ways(half, goal, facts, node), *_forwarding(half, node), *_bridges(half, facts)]
+        found = [
+            *_ways(half, goal, facts, node),
+            *not_forwarding(half, facts, node),
+            *_not_answering(half, node),
+            *_bridges(half, facts),
+        ]
     return list(dict.fromkeys(found))
-
-
-def missing_kinds(plan: Plan, facts: Facts) -> list[str]:
-    """Kinds of links that this kernel does not know: each is tried in a namespace of its own, for
-    which root is needed, unless its module is loaded."""
-    kinds = {}
-    for change in plan:
-        kind = _kind(change)
-        if kind is not None and not Path("/sys/module", _MODULES[kind]).exists():
-            kinds[kind] = change
-    already = {link.kind for link in facts.links.values()}
-    return [_no_kind(kind) for kind in sorted(kinds.keys() - already) if not _known(kind)]
-
-
-def _kind(change: changes.Change) -> str | None:
-    match change:
-        case changes.AddTunnel():
-            return change.link_kind
-        case changes.AddVxlan():
-            return "vxlan"
-        case changes.AddVlan():
-            return "vlan"
-        case changes.AddBridge():
-            return "bridge"
-        case _:
-            return None
-
-
-def _no_kind(kind: str) -> str:
-    module = _MODULES[kind]
-    return (
-        f"this kernel ({platform.release()}) has no {kind}: `modprobe {module}`, or a kernel"
-        f" with that module (Debian: linux-image-amd64, Ubuntu: linux-modules-extra)"
-    )
-
-
-def _known(kind: str) -> bool:
-    """Makes a link of that kind where nobody sees it; the kernel loads the module if it has one."""
-    pid = create_namespace()
-    try:
-        with Namespace("trial", pid) as trial:
-            name = "nc-trial"
-            change: changes.Change = changes.AddBridge("trial", name)
-            if kind in ("gre", "ipip"):
-                change = changes.AddTunnel("trial", name, kind, "192.0.2.1", "192.0.2.2")
-            elif kind in ("ip6gre", "ip6tnl"):
-                inner = "gre" if kind == "ip6gre" else "ipip"
-                change = changes.AddTunnel("trial", name, inner, "2001:db8::1", "2001:db8::2")
-            elif kind == "vxlan":
-                change = changes.AddVxlan("trial", name, 1, "192.0.2.1", 4789, 1400)
-            elif kind == "vlan":
-                change = changes.AddVlan("trial", name, "lo", 1)
-            try:
-                Interpreter({"trial": trial}, for_good=True).apply(Plan((change,)))
-            except KernelError as error:
-                # lo carries no VLAN and says so otherwise.
-                return error.errno not in (errno.EOPNOTSUPP, errno.ENOENT)
-            return True
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
 
 def _missing_here(half: Half, facts: Facts) -> Iterator[str]:
     side, deployment = half.deployment.at(half.side), half.deployment
     addresses = {address for _, address, _ in facts.addresses}
     if side.address not in addresses:
-        has = ", ".join(sorted(addresses)) or "none"
+        family = family_of(side.address)
+        alike = [a for a in addresses if family_of(a) == family and not is_link_local(a)]
+        has = ", ".join(sorted(alike)) or "none"
         yield (
             f"side.{half.side.value}.address: this host has no address {side.address}"
             f" (it has {has}): is this the other side? else add it, or mend the file"
@@ -150,13 +81,9 @@ def _taken(goal: Plan, known: Plan, facts: Facts) -> Iterator[str]:
 
 
 def _remotes(half: Half, one: Tunnel | Extension) -> tuple[str, ...]:
-    far = half.deployment.at(half.side.other).address
     if isinstance(one, Tunnel):
-        return (far,)
-    if one.kind is ExtensionKind.VLAN:
-        return ()
-    own = half.deployment.at(half.side).address
-    return (far, *(each for each in one.head_end if each != own))
+        return (half.there.address,)
+    return () if one.kind is ExtensionKind.VLAN else remotes(half, one)
 
 
 def _ways(half: Half, goal: Plan, facts: Facts, node: Namespace) -> Iterator[str]:
@@ -186,6 +113,22 @@ def _ways(half: Half, goal: Plan, facts: Facts, node: Namespace) -> Iterator[str
                 yield from _too_wide(half, one, link.name, link.mtu_bytes)
 
 
+def _not_answering(half: Half, node: Namespace) -> Iterator[str]:
+    """A question that is sent to the address itself, as hosts confirm their neighbours, is answered
+    by a proxy only if there is a route for it (the kernel's ip6_forward)."""
+    for guest in half.deployment.guest:
+        if guest.source is half.side or family_of(guest.address) == 4:
+            continue
+        if not isinstance(half.deployment.carrier(guest), Tunnel):
+            continue
+        for known in filter(None, (guest.gateway, *guest.neighbours)):
+            if not is_link_local(known) and way_to(node, known) is None:
+                yield (
+                    f"there is no route to {known}, for which this host is to answer while"
+                    f" {guest.address} is here: `ip -6 route add default via …`"
+                )
+
+
 def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Iterator[str]:
     mtu = half.deployment.mtu_of(one)
     if mtu is None:
@@ -197,40 +140,6 @@ def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Ite
             f"{link_of(one)}: mtu_bytes {mtu} needs packets of {needed} bytes, but {link} takes"
             f" {limit}: write mtu_bytes = {limit - overhead}"
         )
-
-
-def _forwarding(half: Half, node: Namespace) -> Iterator[str]:
-    deployment = half.deployment
-    if not any(isinstance(deployment.carrier(guest), Tunnel) for guest in deployment.guest):
-        return
-    if node.read_sysctl("net.ipv4.ip_forward") == "0":
-        yield (
-            "net.ipv4.ip_forward is 0: this host passes on nothing of a guest's:"
-            " `sysctl -w net.ipv4.ip_forward=1`"
-        )
-    strictness = node.read_sysctl("net.ipv4.conf.all.rp_filter")
-    if strictness == _STRICT:
-        yield (
-            "net.ipv4.conf.all.rp_filter is 1 (strict): what comes out of the tunnel would be"
-            " dropped: `sysctl -w net.ipv4.conf.all.rp_filter=0`"
-        )
-    elif strictness == _LOOSE:
-        yield from _filtered(half)
-
-
-def _filtered(half: Half) -> Iterator[str]:
-    """What comes out of a link without an address passes a loose filter only if its source is
-    reached through that link (the kernel's fib_validate_source)."""
-    for guest in half.deployment.guest:
-        tunnel = half.deployment.carrier(guest)
-        if not isinstance(tunnel, Tunnel) or guest.reverse or guest.source is half.side:
-            continue
-        if all(is_ipv6(each) for each in tunnel.addresses.at(half.side)):
-            yield (
-                "net.ipv4.conf.all.rp_filter is 2 (loose): the kernel would drop what clients"
-                f" send to {guest.address} through {tunnel.name}, as it has no address: give it"
-                " addresses, or `sysctl -w net.ipv4.conf.all.rp_filter=0`"
-            )
 
 
 def _bridges(half: Half, facts: Facts) -> Iterator[str]:

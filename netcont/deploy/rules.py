@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netcont.deploy.address import NAMES, prefix_of
+from netcont.deploy.address import NAMES, is_link_local, prefix_of
 from netcont.deploy.carriers import Carrier, carriers, key_of, keyed
 from netcont.deploy.families import wrong_families
 from netcont.deploy.forms import wrong_forms
@@ -185,14 +185,12 @@ def _between_lans(key: str, guest: Guest, deployment: Deployment) -> Iterator[Pr
     home = homes[guest.source]
     if home is None:
         return
-    for name, address, remedy in (
-        (
-            "address",
-            guest.address,
-            "write as from where it is at home, or mend the prefix",
-        ),
-        ("gateway", guest.gateway, "write the gateway that the guest has at home"),
-    ):
-        if address is not None and not prefix_of(home).overlaps(prefix_of(address)):
+    at_home = [("address", guest.address, "write as from where it is at home, or mend the prefix")]
+    if guest.gateway is not None:
+        at_home.append(("gateway", guest.gateway, "write the gateway that the guest has at home"))
+    for place, text in keyed("neighbours", guest.neighbours):
+        at_home.append((place, text, "write those that are in the guest's LAN at home"))
+    for name, address, remedy in at_home:
+        if not prefix_of(home).overlaps(prefix_of(address)) and not is_link_local(address):
             what = f"{address} is not in side {guest.source}'s prefix {home}"
             yield Problem(f"{key}.{name}", what, remedy)

@@ -174,8 +174,10 @@ class Guest:
 
     source: where it is at home. over: the tunnel's or the extension's name, None where there is
     only one. reverse: what it sends goes back through the tunnel (else only what is for its old
-    LAN). gateway: its gateway's address, so that it is told who that is now. mac: its own, for the
-    announcement on an extended segment.
+    LAN). gateway: its gateway's address, so that it is told who that is now; neighbours: others of
+    its old LAN that it talks to, who are there under the gateway's MAC at the other side (needed
+    with IPv6, which has no proxy for whoever is asked for). mac: its own, for the announcement on
+    an extended segment.
     """
 
     address: str
@@ -183,6 +185,7 @@ class Guest:
     over: str | None = None
     reverse: bool = True
     gateway: str | None = None
+    neighbours: tuple[str, ...] = ()
     mac: str | None = None
 
 
@@ -280,6 +283,10 @@ class Deployment:
         several = self.tunnel or self.extension
         return several[0] if len(several) == 1 else None
 
+    def guests_over(self, one: Tunnel | Extension) -> tuple[Guest, ...]:
+        """The guests that are carried over a link."""
+        return self._guests.get(link_of(one), ())
+
     def table_of(self, tunnel: Tunnel) -> int:
         """The routing table of a tunnel's guests."""
         return tunnel.table or TUNNEL_TABLE + self._places[tunnel.name]
@@ -287,6 +294,15 @@ class Deployment:
     @cached_property
     def _by_name(self) -> dict[str, Tunnel | Extension]:
         return {link_of(each): each for each in reversed(self.links)}
+
+    @cached_property
+    def _guests(self) -> dict[str, tuple[Guest, ...]]:
+        found: dict[str, list[Guest]] = {}
+        for guest in self.guest:
+            over = self.carrier(guest)
+            if over is not None:
+                found.setdefault(link_of(over), []).append(guest)
+        return {name: tuple(guests) for name, guests in found.items()}
 
     @cached_property
     def _places(self) -> dict[str, int]:

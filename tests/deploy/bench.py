@@ -20,8 +20,18 @@ from netcont.kernel.namespace import create_namespace, set_namespace
 
 needs_root = pytest.mark.skipif(not may_change(), reason="makes network namespaces: needs root")
 
-SET_UP = """
+WITHOUT_IPV6 = """
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+"""
+
+WITH_IPV6 = """
+for each in all default; do
+    sysctl -qw net.ipv6.conf.$each.accept_dad=0 net.ipv6.conf.$each.accept_ra=0
+done
+sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.addr_gen_mode=1
+"""
+
+SET_UP = """
 sysctl -qw net.ipv4.ip_forward=1
 ip link set lo up
 ip link add wan0 type veth peer name wan1
@@ -43,6 +53,19 @@ ip route add 10.78.0.0/16 via 192.0.2.253 table 770
 ip neigh add proxy 10.1.0.200 dev lan0
 """
 
+SET_UP_IPV6 = """
+ip addr add 2001:db8:a::1/64 dev wan0
+ip addr add 2001:db8:1::1/64 dev lan0
+ip -6 route add default via 2001:db8:a::fe
+ip -6 route add 2001:db8:70::/48 via 2001:db8:a::70 proto 77
+ip -6 rule add pref 700 from 2001:db8:70::/48 lookup 770
+ip -6 route add 2001:db8:78::/48 via 2001:db8:a::78 table 770
+ip -6 neigh add proxy 2001:db8:1::200 dev lan0
+sysctl -qw net.ipv6.conf.default.addr_gen_mode=0
+until ip -6 route show table local dev br0 | grep -q ff00; do :; done
+"""
+"""Only links that are made later have link-local addresses: those would come when they like."""
+
 AT_B = """
 ip addr add 198.51.100.1/24 dev wan0
 ip addr del 192.0.2.1/24 dev wan0
@@ -50,10 +73,21 @@ ip route replace default via 198.51.100.254
 """
 """The gateway is side b's from now on."""
 
+AT_B_IPV6 = """
+ip addr add 2001:db8:b::1/64 dev wan0
+ip addr del 2001:db8:a::1/64 dev wan0
+ip -6 route replace default via 2001:db8:b::fe
+ip addr add 2001:db8:2::1/64 dev lan0
+ip addr del 2001:db8:1::1/64 dev lan0
+"""
+
 _LOOK = """
-ip -d -j link; echo; ip -j addr; echo; ip -j route show table all; echo; ip -j rule; echo
-ip -j neigh show nud permanent; echo; ip neigh show proxy; echo; bridge -j fdb; echo
-bridge -j vlan; echo; cd /proc/sys/net/ipv4; grep -rs . conf neigh ip_forward | sort
+until test -z "$(ip -6 addr show tentative)"; do :; done
+ip -d -j link; echo; ip -d -j addr; echo; ip -d -j route show table all; echo; ip -d -j rule; echo
+ip -6 -d -j route show table all; echo; ip -6 -d -j rule; echo
+ip -d -j neigh show nud permanent; echo; ip neigh show proxy; ip -6 neigh show proxy
+bridge -d -j link; echo; bridge -j fdb; echo; bridge -j vlan; echo
+cd /proc/sys/net; grep -rs . ipv[46]/conf ipv[46]/neigh ipv4/ip_forward | sort
 """
 
 _NOISE = frozenset(
@@ -134,7 +168,13 @@ def _still(line: str) -> list[str]:
     """One line for each object."""
     if not line.startswith("["):
         return [line]
-    return [json.dumps(_without_noise(each), sort_keys=True) for each in json.loads(line)]
+    found = [each for each in json.loads(line) if not _learned(each)]
+    return [json.dumps(_without_noise(each), sort_keys=True) for each in found]
+
+
+def _learned(entry: dict[str, Any]) -> bool:
+    """Whether a bridge has it from a frame that it saw."""
+    return "mac" in entry and entry.get("state") == ""
 
 
 def difference(one: list[str], other: list[str]) -> list[str]:
@@ -156,12 +196,12 @@ def _tells(key: str) -> bool:
 
 
 @contextmanager
-def gateway(state: Path) -> Iterator[Gateway]:
-    """One gateway; its namespace ends with the block."""
+def gateway(state: Path, *, ipv6: bool = False) -> Iterator[Gateway]:
+    """One gateway; its namespace ends with the block. ipv6: it has addresses of both families."""
     pid = create_namespace()
     try:
         one = Gateway(pid, state)
-        one.sh(SET_UP)
+        one.sh(WITH_IPV6 + SET_UP + SET_UP_IPV6 if ipv6 else WITHOUT_IPV6 + SET_UP)
         yield one
     finally:
         os.kill(pid, 9)

@@ -16,3 +16,11 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     monkeypatch.setenv("NETCONT_STATE_DIR", str(tmp_path / "state"))
     with gateway(tmp_path / "state") as one:
         yield one
+
+
+@pytest.fixture
+def host6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    """The same with IPv6."""
+    monkeypatch.setenv("NETCONT_STATE_DIR", str(tmp_path / "state"))
+    with gateway(tmp_path / "state", ipv6=True) as one:
+        yield one

@@ -296,6 +296,20 @@ BAD_FAMILIES: dict[str, tuple[str, str, str, str, str]] = {
         "extension.routes.a.1",
         "add an IPv4 address to extension.addresses.b",
     ),
+    "a neighbour": (
+        TUNNEL6,
+        'gateway = "2001:db8:1::1"',
+        'neighbours = ["2001:db8:1::2", "10.1.0.1"]',
+        "guest.1.neighbours.1",
+        "an IPv6 one",
+    ),
+    "a neighbour from elsewhere": (
+        TUNNEL6,
+        'gateway = "2001:db8:1::1"',
+        'neighbours = "2001:db8:2::2"',
+        "guest.1.neighbours",
+        "not in side a's prefix 2001:db8:1::/64",
+    ),
     "the gateway": (TUNNEL6, '"2001:db8:1::1"', '"10.1.0.1"', "guest.1.gateway", "an IPv6 one"),
     "a guest without a prefix": (
         TUNNEL6,

@@ -15,17 +15,21 @@ from netcont.model.plan import (
     AddAddress,
     AddBridge,
     AddFdb,
+    AddNeighbour,
     AddRoute,
     AddRule,
+    AddTunnel,
     AddVlan,
     Announce,
     Change,
+    Plan,
     SetAlias,
+    SetSysctl,
     TsigKey,
 )
 from netcont.model.scenario import Phase, Scenario, Tunnel
 
-from .files import ROUTED, SEGMENT, SEGMENT6, TUNNEL, deployment
+from .files import ROUTED, SEGMENT, SEGMENT6, TUNNEL, TUNNEL6, deployment
 
 
 def site(name: str, prefix: str, wan: str) -> Site:
@@ -96,7 +100,7 @@ def test_nothing_is_announced_before_the_switch() -> None:
     at_home = replace(half, switched=True).announcements()
     assert at_home.changes == (Announce("host", "lan0", "10.1.0.10", ""),)
     away = replace(half, switched=True, side=SideName.B).announcements()
-    assert away.changes == (Announce("host", "lan0", "10.1.0.1", ""),)
+    assert away.changes == (Announce("host", "lan0", "10.1.0.1", "", router=True),)
 
 
 def test_an_extension_floods_to_the_other_side_and_to_the_head_end_list() -> None:
@@ -141,8 +145,75 @@ def test_a_vlan_is_a_tag_on_the_circuit() -> None:
 
 
 def test_two_sides_and_two_links_have_different_addresses_higher_than_any_vendors() -> None:
-    from netcont.deploy.half import port_mac
+    from netcont.deploy.segments import port_mac
 
     macs = {port_mac("web", side, link) for side in SideName for link in ("nc-a", "nc-b")}
     assert len(macs) == 4
     assert all(mac.startswith("fe:") for mac in macs)
+
+
+GUEST6 = "2001:db8:1::10"
+
+
+def about(plan: Plan, *words: str) -> list[Change]:
+    """The changes that speak of one of these."""
+    return [each for each in plan if any(word in str(each) for word in words)]
+
+
+def test_a_tunnel_of_both_families_has_the_settings_of_both() -> None:
+    plan = Half(deployment(TUNNEL6), SideName.A, "web").plan()
+    tunnel = next(each for each in plan if isinstance(each, AddTunnel))
+    assert (tunnel.link_kind, tunnel.local) == ("ip6tnl", "2001:db8:a::1")
+    settings = {each.key for each in plan if isinstance(each, SetSysctl)}
+    assert settings == {
+        "net.ipv4.conf.nc-tun.rp_filter",
+        "net.ipv6.conf.nc-tun.addr_gen_mode",
+        "net.ipv6.conf.nc-tun.disable_ipv6",
+    }
+
+
+def test_at_home_an_ipv6_guest_is_routed_away_and_answered_for() -> None:
+    one = Half(deployment(TUNNEL6), SideName.A, "web", switched=True)
+    assert about(one.plan(), GUEST6) == [
+        AddRoute("host", f"{GUEST6}/128", link="nc-tun"),
+        AddNeighbour("host", "lan0", GUEST6),
+    ]
+    assert SetSysctl("host", "net.ipv6.conf.all.proxy_ndp", "1") in one.plan().changes
+    assert Announce("host", "lan0", GUEST6, "") in one.announcements().changes
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_away_an_ipv6_guest_finds_those_whom_it_knew_and_its_way_back(reverse: bool) -> None:
+    text = (
+        TUNNEL6.rstrip()
+        + f"""
+neighbours = ["2001:db8:1::20", "fe80::20"]
+reverse = {str(reverse).lower()}
+"""
+    )
+    one = Half(deployment(text), SideName.B, "web", switched=True)
+    guest = f"{GUEST6}/128"
+    assert about(one.plan(), GUEST6, "2001:db8:1::1'", "::20", "table=770") == [
+        AddRoute("host", "default", link="nc-tun", table=770),
+        AddRule("host", 771, "10.1.0.10/32", 770),
+        AddRule("host", 770, guest, 254, "2001:db8:2::/64"),
+        AddNeighbour("host", "lan0", "2001:db8:1::1", router=True),
+        AddNeighbour("host", "lan0", "2001:db8:1::20"),
+        AddNeighbour("host", "lan0", "fe80::20"),
+        AddRoute("host", "::/0" if reverse else "2001:db8:1::/64", link="nc-tun", table=770),
+        AddRule("host", 771, guest, 770),
+        AddRoute("host", guest, link="lan0"),
+    ]
+    assert one.announcements().changes == (
+        Announce("host", "lan0", "2001:db8:1::1", "", router=True),
+        Announce("host", "lan0", "2001:db8:1::20", ""),
+        Announce("host", "lan0", "fe80::20", ""),
+    )
+
+
+def test_a_segments_default_route_of_ipv6_goes_by_the_other_end() -> None:
+    text = SEGMENT6.replace("2001:db8:3::/48", "::/0").replace("2001:db8:c::1", "192.0.2.3")
+    text = text.replace("2001:db8:a::1", "192.0.2.1").replace("2001:db8:b::1", "192.0.2.2")
+    plan = Half(deployment(text), SideName.A, "web").plan()
+    routes = {each.destination: each.via for each in plan if isinstance(each, AddRoute)}
+    assert routes == {"2001:db8:2::/48": "2001:db8:ff::2", "::/0": "2001:db8:ff::2"}

@@ -28,7 +28,7 @@ class OverVxlan(Half):
     def _tunnel(self, tunnel: Tunnel) -> Iterator[Change]:
         here = self.deployment.at(self.side).address
         yield AddVxlan(self.node, tunnel.name, 42, here, 4789, 1450, mac="02:00:00:00:00:42")
-        yield self._alias(tunnel.name)
+        yield self.alias(tunnel.name)
         yield SetSysctl(self.node, f"net.ipv4.conf.{tunnel.name}.rp_filter", "0")
         yield SetUp(self.node, tunnel.name)
 
