@@ -61,10 +61,44 @@ LAYOUT = Layout(
 )
 
 
-def measured(kind: str, side: str, phases: tuple[Phase, ...], *, reverse: bool) -> set[Change]:
+LAYOUT6 = replace(
+    LAYOUT,
+    a=site("a", "2001:db8:1::/64", "2001:db8:a::1"),
+    b=site("b", "2001:db8:2::/64", "2001:db8:b::1"),
+    guest=GuestPort(
+        "g", "eth0", "02:00:00:00:00:01", "2001:db8:1::10", 64, "2001:db8:1::1", "2001:db8:2::10"
+    ),
+    on_link=("2001:db8:1::20",),
+)
+
+ALONE6 = """
+[side.a]
+address = "2001:db8:a::1"
+link = "lan0"
+prefix = "2001:db8:1::/64"
+[side.b]
+address = "2001:db8:b::1"
+link = "lan0"
+prefix = "2001:db8:2::/64"
+[tunnel]
+kind = "gre"
+key = 42
+[guest]
+address = "2001:db8:1::10"
+from = "a"
+gateway = "2001:db8:1::1"
+neighbours = "2001:db8:1::20"
+"""
+
+NETWORKS = {4: (TUNNEL, LAYOUT), 6: (ALONE6, LAYOUT6)}
+
+
+def measured(
+    layout: Layout, kind: str, side: str, phases: tuple[Phase, ...], *, reverse: bool
+) -> set[Change]:
     """What the lab does on that side's gateway, announcements left out."""
     scenario = Scenario(tunnel=Tunnel(key=42, reverse=reverse))
-    approach, context = find(kind), Context(LAYOUT, scenario)
+    approach, context = find(kind), Context(layout, scenario)
     plans = [approach.plan(phase, context).on([side]) for phase in phases]
     return {each for plan in plans for each in plan if not isinstance(each, Announce)}
 
@@ -73,15 +107,17 @@ def measured(kind: str, side: str, phases: tuple[Phase, ...], *, reverse: bool) 
 @pytest.mark.parametrize("switched", [False, True])
 @pytest.mark.parametrize("side", ["a", "b"])
 @pytest.mark.parametrize("kind", ["gre", "ipip"])
+@pytest.mark.parametrize("family", NETWORKS)
 def test_a_gateway_gets_what_the_lab_measured(
-    kind: str, side: str, switched: bool, reverse: bool
+    family: int, kind: str, side: str, switched: bool, reverse: bool
 ) -> None:
-    text = TUNNEL if kind == "gre" else TUNNEL.replace('"gre"\nkey = 42', '"ipip"')
+    text, layout = NETWORKS[family]
+    text = text if kind == "gre" else text.replace('"gre"\nkey = 42', '"ipip"')
     text += f"reverse = {str(reverse).lower()}\n"
     half = Half(deployment(text), SideName(side), "web", switched=switched, node=side)
     phases = (Phase.PREPARE, Phase.SWITCH) if switched else (Phase.PREPARE,)
     deployed = [each for each in half.plan() if not isinstance(each, SetAlias)]
-    assert set(deployed) == measured(kind, side, phases, reverse=reverse)
+    assert set(deployed) == measured(layout, kind, side, phases, reverse=reverse)
     assert len(deployed) == len(set(deployed))
 
 
