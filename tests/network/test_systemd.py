@@ -1,0 +1,107 @@
+"""Deployments on a host with systemd: the watch is a unit, and a unit brings them up at boot."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netcont.deploy.managers import SAMPLES
+
+from .bench import Bench, bench
+from .systemd_host import SYSTEMD, SystemdHost, systemd_host
+
+pytestmark = [
+    pytest.mark.network(lab="systemd"),
+    pytest.mark.usefixtures("lab"),
+    pytest.mark.skipif(not SYSTEMD.exists(), reason="systemd is not installed"),
+]
+
+ROOT = Path(__file__).parents[2]
+NETCONT = Path("/usr/local/bin/netcont")
+FILE = Path("/etc/netcont/web.toml")
+UNIT = "netcont@.service"
+TUNNEL = """
+[side.a]
+address = "10.9.0.1"
+[side.b]
+address = "10.9.0.2"
+[tunnel]
+kind = "gre"
+addresses = { a = "10.255.0.1/30", b = "10.255.0.2/30" }
+"""
+UP = f"{NETCONT} up {FILE} --side a"
+STATUS = f"{NETCONT} status"
+
+
+@pytest.fixture(autouse=True)
+def installed(lab: Path) -> None:
+    """As the page has it; it goes with the lab."""
+    for path, text in {
+        NETCONT: f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m netcont.cli.main "$@"\n',
+        FILE: TUNNEL,
+        FILE.with_name("side"): "SIDE=a\n",
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    NETCONT.chmod(0o755)
+
+
+@pytest.fixture
+def place(lab: Path) -> Iterator[Bench]:
+    with bench() as built:
+        yield built
+
+
+def running(host: SystemdHost) -> None:
+    host.wait("systemctl is-system-running", "running")
+
+
+def test_a_change_that_nobody_confirms_is_reverted_by_a_unit(place: Bench, tmp_path: Path) -> None:
+    with systemd_host(place.own, tmp_path, {}) as host:
+        running(host)
+        # The session is killed as soon as netcont has ended.
+        said = host.sh(f"setsid -w /bin/sh -c '{UP} --confirm-within 60; kill -9 -- -$$'")
+        assert "reverts in 60 s unless you say: netcont confirm web" in said
+        units = host.sh("systemctl list-units --no-legend --plain 'netcont-revert-*'")
+        assert ".service loaded active running" in units
+        (unit,) = [line.split()[0] for line in units.splitlines()]
+        assert "netcont.deploy.watch" in host.sh(f"systemctl show -p ExecStart {unit}")
+        assert "nc-tun" in host.sh("ip -o link")
+        host.wait("ip -o link show dev nc-tun", "does not exist")
+        host.wait(f"systemctl is-active {unit}", "inactive")
+        assert "nothing is deployed here" in host.sh(STATUS)
+
+
+def test_what_is_confirmed_outlives_the_unit(place: Bench, tmp_path: Path) -> None:
+    with systemd_host(place.own, tmp_path, {}) as host:
+        running(host)
+        assert "reverts in 60 s" in host.sh(f"{UP} --confirm-within 60")
+        assert "web: stays" in host.sh(f"{NETCONT} confirm web")
+        host.wait("systemctl list-units --no-legend 'netcont-revert-*' | wc -l", "0")
+        assert "web: side a, up" in host.sh(STATUS)
+        assert "web: down" in host.sh(f"{NETCONT} down web")
+
+
+def test_the_unit_brings_it_up_at_boot_once_the_address_is_there_and_puts_back_what_was_lost(
+    place: Bench, tmp_path: Path
+) -> None:
+    units = {UNIT: (SAMPLES / "systemd/system" / UNIT).read_text()}
+    place.own.route.flush_addr(label="a0")
+    with systemd_host(place.own, tmp_path, units, wanted=("netcont@web.service",)) as host:
+        show = "systemctl show -p ActiveState,SubState,NRestarts,Result netcont@web"
+        host.wait(show, "NRestarts=1")
+        assert "nothing is deployed here" in host.sh(STATUS)
+        host.sh("ip addr add 10.9.0.1/24 dev a0")
+        host.wait(show, "SubState=exited")
+        assert "web: side a, up" in host.sh(STATUS)
+        host.sh("ip link del nc-tun")
+        assert "missing" in host.sh(STATUS)
+        assert host.run("systemctl", "reload", "netcont@web").returncode == 0
+        assert "web: side a, up" in host.sh(STATUS)
+        # Whoever stops the unit does not stop the traffic.
+        assert host.run("systemctl", "stop", "netcont@web").returncode == 0
+        assert "web: side a, up" in host.sh(STATUS)
+        assert "web: down" in host.sh(f"{NETCONT} down web")
