@@ -18,10 +18,12 @@ from netcont.cli.deploy_options import (
     switch_option,
     wait_option,
     warn,
+    without_collector,
 )
 from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
+from netcont.deploy.engine import Watch
 from netcont.deploy.file import deployment_name, deployment_schema, load_deployment
 from netcont.deploy.half import Half
 from netcont.deploy.here import may_change
@@ -30,7 +32,6 @@ from netcont.deploy.naming import Asking, as_told, names_of, objections, resolve
 from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
 from netcont.deploy.view import SCHEMA_VERSION, plan_lines
-from netcont.deploy.watch import Watcher
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import SideName
 from netcont.model.plan import Plan
@@ -51,11 +52,13 @@ def validate(files: tuple[Path, ...], schema: bool) -> None:
     wrong = []
     for path in files:
         try:
-            name, found = deployment_name(str(path)), load_deployment(path)
+            with without_collector():
+                name, found = deployment_name(str(path)), load_deployment(path)
         except ConfigurationError as error:
             wrong.append(str(error))
             continue
-        counts = [Half(found, side, name, switched=True).plan() for side in SideName]
+        with without_collector():
+            counts = [Half(found, side, name, switched=True).plan() for side in SideName]
         click.echo(f"{path}: right: {len(counts[0])} changes on side a, {len(counts[1])} on side b")
     if wrong:
         raise ConfigurationError("\n".join(wrong))
@@ -82,8 +85,8 @@ def plan(
     sysctl or nsupdate line that does the same. Needs no root. Exit code 2 if `up` would refuse.
     """
     told = switched is not None and names
-    half = _half(file, side)
     with engine_here(state_dir) as engine:
+        half = _half(file, side)
         record = engine.records.read(half.name)
         if switched is None:
             switched = engine.is_switched(half.name, record)
@@ -149,20 +152,22 @@ def up(
 
     What is missing is put back. If the kernel refuses, all is undone.
     """
-    half = _half(file, side)
     with engine_here(state_dir, wait_s) as engine:
+        half = _half(file, side)
         changed = engine.up(
             half,
             str(file.absolute()),
             switched=switched,
             names=names,
             confirm_within_s=confirm_within_s,
-            watch=Watcher(state_dir),
+            watch=_watcher(state_dir) if confirm_within_s is not None else None,
         )
-        record = engine.records.read(half.name)
+        moving = half.deployment.guest or half.deployment.dns
+        record = engine.records.read(half.name) if moving else None
+        warned = warnings(own_links(half.plan()))
     turned = ", guests switched" if record is not None and record.switched else ""
     click.echo(f"{half.name}: {'up' if changed else 'was up already'} as side {side}{turned}")
-    warn(warnings(own_links(half.plan())))
+    warn(warned)
     if changed and confirm_within_s is not None:
         click.echo(f"reverts in {confirm_within_s:g} s unless you say: netcont confirm {half.name}")
 
@@ -210,6 +215,12 @@ def confirm(name: str, state_dir: Path | None, wait_s: float) -> None:
     with engine_here(state_dir, wait_s) as engine:
         engine.confirm(name)
     click.echo(f"{name}: stays")
+
+
+def _watcher(state_dir: Path | None) -> Watch:
+    from netcont.deploy.watch import Watcher
+
+    return Watcher(state_dir)
 
 
 def _half(file: Path, side: str) -> Half:

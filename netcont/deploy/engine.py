@@ -98,7 +98,7 @@ class Engine:
             _same_side(record, half)
             if switched is None:
                 switched = self.is_switched(half.name, record)
-            half = replace(half, switched=switched)
+            half = half if half.switched == switched else replace(half, switched=switched)
             record = record or self._fresh(half, source)
             known = record.stands
             goal = as_told(half.plan(), known, told=told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from netcont.deploy import segments, tunnels
 from netcont.deploy.end import End
@@ -23,6 +24,10 @@ class Half(End):
 
     def plan(self) -> Plan:
         """All that is to stand here, in the order in which it is made; nothing twice."""
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> Plan:
         changes: list[Change] = []
         for tunnel in self.deployment.tunnel:
             changes += self._tunnel(tunnel)

@@ -7,6 +7,7 @@ NetworkManager.conf(5), networkd.conf(5), systemd.network(5).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ _TYPES = {"gre": "ipgre", "ipip": "tunnel", "ip6tnl": "tunnel6"}
 
 _COMM_BYTES = 15
 """What the kernel keeps of a process's name."""
+
+_MANAGERS = {
+    program[:_COMM_BYTES].encode(): program for program in ("NetworkManager", "systemd-networkd")
+}
 
 
 @dataclass(frozen=True)
@@ -82,26 +87,28 @@ def warnings(links: Sequence[OwnLink], root: Path | None = None) -> tuple[Warned
     """What this host's network managers would do to these links, their routes and rules."""
     root = ROOT if root is None else root
     found: list[Warned] = []
-    if not links:
-        return ()
-    if _runs("NetworkManager", root):
+    running = _running(root) if links else frozenset()
+    if "NetworkManager" in running:
         found += _networkmanager(links, root)
-    if _runs("systemd-networkd", root):
+    if "systemd-networkd" in running:
         found += _networkd(links, root)
     return tuple(found)
 
 
-def _runs(program: str, root: Path) -> bool:
-    """Whether a process of that name is in this network namespace."""
-    own = _namespace(root / "proc/self")
-    for comm in (root / "proc").glob("[0-9]*/comm"):
+def _running(root: Path) -> frozenset[str]:
+    """Which of the managers have a process in this network namespace."""
+    own, proc, found = _namespace(root / "proc/self"), root / "proc", set()
+    for process in os.listdir(proc) if proc.is_dir() else ():  # noqa: PTH208  (there are many)
+        if not process[0].isdecimal():
+            continue
         try:
-            name = comm.read_text().rstrip("\n")
+            with open(f"{proc}/{process}/comm", "rb", 0) as comm:  # noqa: PTH123
+                program = _MANAGERS.get(comm.read(_COMM_BYTES + 1).rstrip(b"\n"))
         except OSError:
             continue  # it has just ended
-        if name == program[:_COMM_BYTES] and _namespace(comm.parent) in (own, None):
-            return True
-    return False
+        if program is not None and _namespace(proc / process) in (own, None):
+            found.add(program)
+    return frozenset(found)
 
 
 def _namespace(process: Path) -> str | None:

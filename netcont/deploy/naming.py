@@ -66,19 +66,23 @@ def names_of(plan: Iterable[Change]) -> tuple[MoveName, ...]:
 
 def without(plan: Plan, some: Collection[Change]) -> Plan:
     """The plan without some of its changes."""
-    return Plan(tuple(each for each in plan if each not in some))
+    return Plan(tuple(each for each in plan if each not in some)) if some else plan
 
 
 def as_told(goal: Plan, stands: Plan, *, told: bool) -> Plan:
     """The goal with the names that are to stand: those of before, unless they were told to move."""
     if told:
         return goal
-    return without(goal, names_of(goal)) + Plan(names_of(stands))
+    before = names_of(stands)
+    goal = without(goal, names_of(goal))
+    return goal + Plan(before) if before else goal
 
 
 def resolved(goal: Plan, stands: Plan, facts: Facts) -> Plan:
     """The goal with what its names must know for being taken back: their TTL, and whether they have
     pointers. Those that stand know it already."""
+    if not names_of(goal):
+        return goal
     known = names_of(stands)
     return Plan(tuple(_resolved(c, known, facts) if isinstance(c, MoveName) else c for c in goal))
 
