@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from netcont.cli.deploy_options import (
+    absent,
     as_json,
     engine_here,
     file_argument,
@@ -170,6 +172,9 @@ def up(
     warn(warned)
     if changed and confirm_within_s is not None:
         click.echo(f"reverts in {confirm_within_s:g} s unless you say: netcont confirm {half.name}")
+    elif record is not None and record.confirmation is not None:
+        left_s = max(0.0, record.confirmation.due_s - time.clock_gettime(time.CLOCK_BOOTTIME))
+        click.echo(f"still reverts in {left_s:.0f} s unless you say: netcont confirm {half.name}")
 
 
 @click.command()
@@ -188,7 +193,8 @@ def down(name: str, back: bool, state_dir: Path | None, wait_s: float) -> None:
     with engine_here(state_dir, wait_s) as engine:
         record = engine.records.read(name)
         changed = engine.down(name, names=back)
-    click.echo(f"{name}: {'down' if changed else 'was not up'}")
+        there = engine.records.names()
+    click.echo(f"{name}: down" if changed else absent(name, there))
     for one in names_of(record.stands) if record and not back else ():
         click.echo(f"{one.name} stays at {' '.join(one.addresses)}")
 

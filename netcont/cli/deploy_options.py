@@ -22,7 +22,10 @@ Command = TypeVar("Command", bound=Callable[..., object])
 def side_option(command: Command) -> Command:
     """--side; arrives as side: str."""
     return click.option(
-        "--side", required=True, type=click.Choice(["a", "b"]), help="Which half of FILE this is."
+        "--side",
+        required=True,
+        type=click.Choice(["a", "b"], case_sensitive=False),
+        help="Which half of FILE this is.",
     )(command)
 
 
@@ -77,7 +80,11 @@ file_argument = click.argument("file", type=click.Path(path_type=Path), metavar=
 def engine_here(state_dir: Path | None, wait_s: float = WAIT_S) -> Iterator[Engine]:
     """The deployments of the network namespace that this process is in."""
     with without_collector(), Here() as node:
-        yield Engine(node, state_dir, wait_s)
+        yield Engine(node, state_dir, wait_s, tell=_told)
+
+
+def _told(words: str) -> None:
+    click.echo(f"netcont: {words}", err=True)
 
 
 @contextmanager
@@ -102,6 +109,12 @@ def warn(warned: Sequence[Warned]) -> None:
     """Prints warnings to standard error."""
     for text in plainly(warned):
         click.echo(f"warning: {text}", err=True)
+
+
+def absent(name: str, there: Sequence[str]) -> str:
+    """What is said of a deployment that there is not; it may have been misspelt."""
+    others = f" (here: {', '.join(there)})" if there else ""
+    return f"{name}: is not deployed here{others}"
 
 
 def as_json(value: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from netcont.cli.deploy_options import as_json, engine_here, plainly, state_option, warn
+from netcont.cli.deploy_options import absent, as_json, engine_here, plainly, state_option, warn
 from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
@@ -28,10 +28,12 @@ _DRIFT = 1
 def status(name: str | None, verbose: bool, state_dir: Path | None, output_format: str) -> int:
     """Show what is deployed here, what of it is missing or was changed, and its counters.
 
-    Needs no root. Exit code 1 if something is missing, changed or interrupted.
+    Needs no root. Exit code 1 if something is missing, changed or interrupted, or if NAME is not
+    deployed here.
     """
     with engine_here(state_dir) as engine:
-        names = engine.records.names() if name is None else (deployment_name(name),)
+        there = engine.records.names()
+        names = there if name is None else (deployment_name(name),)
         records = [found for each in names if (found := engine.records.read(each)) is not None]
         everything = [change for record in records for change in record.stands]
         facts = Kernel(engine.node, ALIAS, ask=glance(names_of(everything))).facts(everything)
@@ -42,7 +44,9 @@ def status(name: str | None, verbose: bool, state_dir: Path | None, output_forma
         content = {"schema_version": SCHEMA_VERSION, "deployments": shown}
         click.echo(as_json({**content, "warnings": plainly(warned)}))
     else:
-        for line in status_text(shown, verbose=verbose) or ["nothing is deployed here"]:
+        nothing = absent(names[0], there) if names else "nothing is deployed here"
+        for line in status_text(shown, verbose=verbose) or [nothing]:
             click.echo(line)
         warn(warned)
-    return _DRIFT if any(each["state"] != "up" for each in shown) else 0
+    amiss = len(shown) < len(names) or any(each["state"] != "up" for each in shown)
+    return _DRIFT if amiss else 0

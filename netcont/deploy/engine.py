@@ -20,7 +20,7 @@ from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.end import ALIAS
 from netcont.deploy.half import Half
 from netcont.deploy.here import is_host, may_change
-from netcont.deploy.lock import WAIT_S, locked, undisturbed
+from netcont.deploy.lock import WAIT_S, Tell, locked, silent, undisturbed
 from netcont.deploy.modules import missing_kinds
 from netcont.deploy.naming import (
     as_told,
@@ -61,7 +61,7 @@ class Engine:
 
     state_dir: for records and lock together; None: the system's directories. step: called around
     every request and every write of a record. chunk: changes in one request. announcing_s: how long
-    `up` stays for its announcements.
+    `up` stays for its announcements. tell: is told what it waits for.
     """
 
     node: Namespace
@@ -70,6 +70,7 @@ class Engine:
     step: Step = no_step
     chunk: int = CHUNK
     announcing_s: float = ANNOUNCING_S
+    tell: Tell = silent
 
     def __post_init__(self) -> None:
         here = kernel_origin()
@@ -196,7 +197,7 @@ class Engine:
             raise PrerequisiteError(
                 "changing links and routes needs CAP_NET_ADMIN", remedy="run as root"
             )
-        with locked(self._lock, self.wait_s), undisturbed():
+        with locked(self._lock, self.wait_s, self.tell), undisturbed():
             yield
 
     def _earlier(self, name: str) -> Record | None:
