@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
     "plan": Entry("netcont.cli.deploy:plan", "Show what a deployment would change on this host."),
     "recover": Entry("netcont.cli.deploy:recover", "Complete or take back what was interrupted."),
     "report": Entry("netcont.cli.report:report", "Draw the results of an earlier run again."),
+    "retire": Entry("netcont.cli.retire:retire", "Take a deployment down once nothing uses it."),
     "scenario": Entry("netcont.cli.scenario:scenario", "List, show and check scenarios."),
     "status": Entry("netcont.cli.status:status", "Show what is deployed, and what it lost."),
     "up": Entry("netcont.cli.deploy:up", "Put one side of a deployment onto this host."),

@@ -12,6 +12,7 @@ from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
 from netcont.deploy.file import deployment_name
+from netcont.deploy.flows import in_use, look, usage
 from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import glance, names_of
 from netcont.deploy.view import SCHEMA_VERSION, status_of, status_text
@@ -26,7 +27,7 @@ _DRIFT = 1
 @state_option
 @format_option("text", "json")
 def status(name: str | None, verbose: bool, state_dir: Path | None, output_format: str) -> int:
-    """Show what is deployed here, what of it is missing or was changed, and its counters.
+    """Show what is deployed here, what of it is missing or was changed, and what uses it.
 
     Needs no root. Exit code 1 if something is missing, changed or interrupted, or if NAME is not
     deployed here.
@@ -37,8 +38,12 @@ def status(name: str | None, verbose: bool, state_dir: Path | None, output_forma
         records = [found for each in names if (found := engine.records.read(each)) is not None]
         everything = [change for record in records for change in record.stands]
         facts = Kernel(engine.node, ALIAS, ask=glance(names_of(everything))).facts(everything)
+        seen = look(engine.node)
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    shown = [status_of(record, facts, now_s) for record in records]
+    shown = [
+        {**status_of(record, facts, now_s), "connections": in_use(usage(seen, record.stands))}
+        for record in records
+    ]
     warned = warnings(own_links(Plan(tuple(everything))))
     if output_format == "json":
         content = {"schema_version": SCHEMA_VERSION, "deployments": shown}

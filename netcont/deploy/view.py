@@ -10,6 +10,7 @@ from netcont.deploy.naming import goes_on
 from netcont.deploy.record import Record
 from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
 from netcont.kernel.facts import Facts
+from netcont.kernel.flow import Flow
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
 
@@ -115,6 +116,7 @@ def status_text(found: Sequence[Mapping[str, Any]], *, verbose: bool) -> list[st
             if verbose or each["state"] != "present":
                 is_so = f"    # is: {each['found']}" if each["found"] else ""
                 lines.append(f"  {each['state']:8} {each['command']}{is_so}")
+        lines += _used(one["connections"], verbose=verbose)
         for name, counted in one["links"].items() if verbose or len(one["links"]) <= 8 else ():
             lines.append(
                 f"  {name}: received {counted.get('rx_packets', 0)} packets,"
@@ -123,4 +125,16 @@ def status_text(found: Sequence[Mapping[str, Any]], *, verbose: bool) -> list[st
                 f" errors {counted.get('rx_errors', 0)}/{counted.get('tx_errors', 0)},"
                 f" dropped {counted.get('rx_dropped', 0)}/{counted.get('tx_dropped', 0)}"
             )
+    return lines
+
+
+def _used(connections: Mapping[str, Any], *, verbose: bool) -> list[str]:
+    count, unseen = connections["count"], connections["unseen"]
+    lines = []
+    if count or not unseen:
+        lines.append(f"  in use by {count or 'no'} connection{'s' * (count != 1)}")
+    if verbose:
+        lines += [f"    {Flow(**each)}" for each in connections["listed"]]
+    if unseen:
+        lines.append(f"  may be in use{' by others' * bool(count)}: {'; '.join(unseen)}")
     return lines

@@ -35,13 +35,15 @@ class _ChangedMeanwhileError(Exception):
     """Someone changed the table while it was read."""
 
 
-def dump(node: Namespace, kind: int, header: bytes) -> list[bytes]:
+def dump(
+    node: Namespace, kind: int, header: bytes, protocol: int = socket.NETLINK_ROUTE
+) -> list[bytes]:
     """The bodies of all messages that the kernel answers with.
 
-    kind: RTM_GET…; header: the family's own header, such as ifinfomsg. A dump during which the
-    table changed is asked for again. Raises KernelError.
+    kind: RTM_GET…; header: the family's own header, such as ifinfomsg; protocol: of netlink(7). A
+    dump during which the table changed is asked for again. Raises KernelError.
     """
-    with _socket(node) as one:
+    with _socket(node, protocol) as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         for sequence in range(1, _ATTEMPTS + 1):
             length = _HEADER.size + len(header)
@@ -95,9 +97,9 @@ def send(node: Namespace, messages: Sequence[tuple[int, int, bytes]]) -> list[in
     return codes
 
 
-def _socket(node: Namespace) -> socket.socket:
+def _socket(node: Namespace, protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
     with node.entered():
-        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
 
 
 def _answers(one: socket.socket, name: str) -> Iterator[bytes]:

@@ -1,0 +1,171 @@
+"""Which connections still need what a deployment made here: only when there are none, it can go.
+
+A connection uses the path if one of its ends is in a prefix that the deployment routes. Before the
+switch a guest's home routes nothing of it, so there is nothing to wait for.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from netcont.errors import KernelError, NetcontError
+from netcont.kernel.conntrack import Tracked, read_conntrack
+from netcont.kernel.flow import Flow
+from netcont.kernel.namespace import Namespace
+from netcont.kernel.sockets import own_flows
+from netcont.model import plan as changes
+from netcont.model.plan import MAIN_TABLE, Plan
+
+_OVER = frozenset({"time-wait", "close", "last-ack"})
+"""TCP states in which nothing more is to be said."""
+
+TRACK = (
+    "nft 'table inet nc-flows { chain seen { type filter hook forward priority 0;"
+    " ct state new counter ; } ; }'"
+)
+"""Makes the kernel track connections of both families, and changes nothing else."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What uses a deployment's path. unseen: why there may be more than these; empty: there are
+    no more."""
+
+    flows: tuple[Flow, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether certainly nothing uses it."""
+        return not self.flows and not self.unseen
+
+
+class InUseError(NetcontError):
+    """A deployment is still needed, or it cannot be seen whether it is (exit code 1)."""
+
+    def __init__(self, name: str, usage: Usage) -> None:
+        self.usage = usage
+        if usage.flows:
+            shown = "\n  ".join(str(each) for each in usage.flows[:_SHOWN])
+            more = len(usage.flows) - _SHOWN
+            rest = f"\n  and {more} more" if more > 0 else ""
+            message = f"{name} is in use by {len(usage.flows)} connections:\n  {shown}{rest}"
+            remedy = "wait for them with --drain SECONDS, or break them with --force"
+        else:
+            message = f"{name} may be in use: " + "; ".join(usage.unseen)
+            remedy = "mend that, then wait as long as your longest connection is silent; or --force"
+        super().__init__(message, remedy=remedy)
+
+
+_SHOWN = 10
+_LISTED = 1000
+
+
+def in_use(found: Usage) -> dict[str, Any]:
+    """The same for JSON; of very many connections only some are listed."""
+    return {
+        "count": len(found.flows),
+        "unseen": list(found.unseen),
+        "listed": [vars(each) for each in found.flows[:_LISTED]],
+    }
+
+
+class Prefixes:
+    """Networks of both families, asked many times for one address: a look for each length."""
+
+    def __init__(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
+        self._found: dict[tuple[int, int], set[int]] = {}
+        for each in networks:
+            shift = each.max_prefixlen - each.prefixlen
+            values = self._found.setdefault((each.version, shift), set())
+            values.add(int(each.network_address) >> shift)
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The IP versions that occur."""
+        return frozenset(version for version, _ in self._found)
+
+    def __contains__(self, address: str) -> bool:
+        one = ip_address(address)
+        number = int(one)
+        return any(
+            number >> shift in values
+            for (version, shift), values in self._found.items()
+            if version == one.version
+        )
+
+
+def routed(plan: Plan) -> Prefixes:
+    """What a plan turns onto its path. Whole families, and tables that only rules lead to, are
+    left out: the rules name who is meant."""
+    return Prefixes(ip_network(each) for each in _routed(plan) if not each.endswith("/0"))
+
+
+def _routed(plan: Plan) -> Iterator[str]:
+    for change in plan:
+        if isinstance(change, changes.AddRule):
+            yield change.source
+        elif isinstance(change, changes.AddRoute) and change.table == MAIN_TABLE:
+            yield "0.0.0.0/0" if change.destination == "default" else change.destination
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All connections at one time. tracked None: why says that the table cannot be read."""
+
+    own: tuple[Flow, ...]
+    tracked: Tracked | None
+    why: str = ""
+
+
+def look(node: Namespace) -> Seen:
+    """Asks the kernel. Raises KernelError if not even this host's own sockets can be read."""
+    own = tuple(own_flows(node))
+    try:
+        return Seen(own, read_conntrack(node))
+    except KernelError as error:
+        return Seen(own, None, _unreadable(error))
+
+
+def usage(seen: Seen, plan: Plan) -> Usage:
+    """What uses a plan's path."""
+    prefixes = routed(plan)
+    unseen = [_bridged(change) for change in plan if isinstance(change, changes.SetMaster)]
+    flows = [each for each in seen.own if _uses(each, prefixes)]
+    if prefixes.versions and seen.tracked is None:
+        unseen.append(seen.why)
+    elif prefixes.versions and seen.tracked is not None:
+        own = {_ends(each) for each in flows}
+        passing = (each for each in seen.tracked.flows if _uses(each, prefixes))
+        flows += [each for each in passing if not own & {_ends(each), _ends(each)[::-1]}]
+        missing = sorted(prefixes.versions - seen.tracked.versions)
+        unseen += [_untracked(version) for version in missing]
+    return Usage(tuple(flows), tuple(dict.fromkeys(unseen)))
+
+
+def _uses(flow: Flow, prefixes: Prefixes) -> bool:
+    if flow.state in _OVER:
+        return False
+    return any(each in prefixes for each in (flow.source, flow.destination, *flow.translated))
+
+
+def _ends(flow: Flow) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
+    return ((flow.source, flow.source_port), (flow.destination, flow.destination_port))
+
+
+def _bridged(change: changes.SetMaster) -> str:
+    return f"what is bridged over {change.link} is not tracked"
+
+
+def _unreadable(error: KernelError) -> str:
+    if error.errno == errno.EPERM:
+        return "the kernel's connection table is for root only"
+    return f"the kernel's connection table cannot be read: {error.message}"
+
+
+def _untracked(version: int) -> str:
+    return f"no rule here makes the kernel track connections of IPv{version}: `{TRACK}` would"

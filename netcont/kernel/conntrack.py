@@ -1,0 +1,116 @@
+"""Connections that pass this host, as its kernel tracks them.
+
+The messages are those of linux/netfilter/nfnetlink_conntrack.h.
+
+The kernel tracks in a namespace only once some rule there asks for it, for each family apart. So a
+datagram is sent over the loopback first: a family in whose table it does not appear is not tracked,
+and an empty table says nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from netcont.errors import KernelError
+from netcont.kernel.flow import Flow
+from netcont.kernel.namespace import Namespace
+from netcont.kernel.rtnetlink import Attributes, address, attributes, dump
+
+_NETFILTER = 12  # NETLINK_NETFILTER
+_GET = 0x101  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET
+_HEADER = struct.Struct("=BBH")  # nfgenmsg: family, version, resource
+_ORIGINAL, _REPLY, _PROTOINFO, _TIMEOUT = 1, 2, 4, 7  # CTA_…
+_WANTED = frozenset({_ORIGINAL, _REPLY, _PROTOINFO, _TIMEOUT})
+_STATES = (
+    *("none", "syn-sent", "syn-recv", "established", "fin-wait", "close-wait"),
+    *("last-ack", "time-wait", "close", "syn-sent"),
+)  # enum tcp_conntrack
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
+_LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The table. versions: of IP that are tracked (4, 6)."""
+
+    flows: tuple[Flow, ...]
+    versions: frozenset[int]
+
+
+def read_conntrack(node: Namespace) -> Tracked:
+    """All connections that the kernel knows there; needs CAP_NET_ADMIN.
+
+    Raises KernelError: EPERM without the privilege, another errno where the kernel has no table.
+    """
+    with node.entered():
+        marks: dict[tuple[str, int | None], int] = {
+            (_LOOPBACK[each], _mark(each)): each for each in _LOOPBACK
+        }
+    found = []
+    for family in _FAMILIES.values():
+        for body in dump(node, _GET, _HEADER.pack(family, 0, 0), _NETFILTER):
+            flow = _flow(attributes(body, _HEADER.size, _WANTED))
+            if flow is not None:
+                found.append(flow)
+    seen = frozenset(marks[_begin(flow)] for flow in found if _begin(flow) in marks)
+    return Tracked(tuple(flow for flow in found if _begin(flow) not in marks), seen)
+
+
+def _begin(flow: Flow) -> tuple[str, int | None]:
+    return (flow.source, flow.source_port)
+
+
+def _mark(version: int) -> int:
+    """The port of a datagram that has just been sent over the loopback; -1: it was refused."""
+    with socket.socket(_FAMILIES[version], socket.SOCK_DGRAM) as one:
+        try:
+            one.bind((_LOOPBACK[version], 0))
+            one.sendto(b"", one.getsockname()[:2])
+        except OSError as error:
+            if error.errno in (errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EPERM):
+                return -1  # no such family here, or a firewall on the loopback
+            raise KernelError(f"the loopback is not usable: {error}", errno=error.errno) from error
+        return int(one.getsockname()[1])
+
+
+def _flow(found: Attributes) -> Flow | None:
+    original, reply = _tuple(found.get(_ORIGINAL)), _tuple(found.get(_REPLY))
+    if original is None or reply is None:
+        return None
+    number, source, source_port, destination, destination_port = original
+    ends = {source, destination}
+    state = attributes(attributes(found.get(_PROTOINFO, b"")).get(1, b"")).get(1)
+    timeout = found.get(_TIMEOUT)
+    return Flow(
+        _PROTOCOLS.get(number, str(number)),
+        source,
+        source_port,
+        destination,
+        destination_port,
+        _STATES[state[0]] if state and state[0] < len(_STATES) else "",
+        None if timeout is None else int.from_bytes(timeout, "big"),
+        tuple(each for each in (reply[1], reply[3]) if each not in ends),
+    )
+
+
+def _tuple(value: bytes | None) -> tuple[int, str, int | None, str, int | None] | None:
+    """Protocol, source, its port, destination, its port (CTA_TUPLE_…)."""
+    parts = attributes(value or b"")
+    ip, protocol = attributes(parts.get(1, b"")), attributes(parts.get(2, b""))
+    source, destination = _one(ip, (1, 3)), _one(ip, (2, 4))
+    if source is None or destination is None or 1 not in protocol:
+        return None
+    return protocol[1][0], source, _port(protocol, 2), destination, _port(protocol, 3)
+
+
+def _one(ip: Mapping[int, bytes], kinds: Iterable[int]) -> str | None:
+    return next((address(ip[kind]) for kind in kinds if kind in ip), None)
+
+
+def _port(protocol: Mapping[int, bytes], kind: int) -> int | None:
+    return int.from_bytes(protocol[kind], "big") if kind in protocol else None

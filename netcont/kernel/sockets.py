@@ -1,0 +1,51 @@
+"""This host's own connections: its TCP and UDP sockets, by sock_diag(7). Needs no privilege."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+
+from netcont.kernel.flow import Flow
+from netcont.kernel.namespace import Namespace
+from netcont.kernel.rtnetlink import dump
+
+_SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
+_BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY
+_REQUEST = struct.Struct("=BBxxI48x")  # inet_diag_req_v2: family, protocol, states; any socket
+_ANSWER = struct.Struct("=BBxx2s2s16s16s")  # inet_diag_msg: family, state, ports, addresses
+_STATES = (
+    *("", "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait"),
+    *("close", "close-wait", "last-ack", "listen", "closing"),
+)  # enum tcp_state
+_CONNECTED = {"tcp": sum(1 << state for state in (1, 2, 3, 4, 5, 8, 9, 11)), "udp": 1 << 1}
+_NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+
+
+def own_flows(node: Namespace) -> Iterator[Flow]:
+    """Connections that begin or end on this host; none that is only waiting to be forgotten.
+
+    source is this host's end, whoever began. Raises KernelError.
+    """
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for name, number in _NUMBERS.items():
+            request = _REQUEST.pack(family, number, _CONNECTED[name])
+            for body in dump(node, _BY_FAMILY, request, _SOCK_DIAG):
+                found, state, near, far, source, destination = _ANSWER.unpack_from(body)
+                yield Flow(
+                    name,
+                    _address(found, source),
+                    int.from_bytes(near, "big"),
+                    _address(found, destination),
+                    int.from_bytes(far, "big"),
+                    _STATES[state] if name == "tcp" else "",
+                    seen_by="socket",
+                )
+
+
+def _address(family: int, value: bytes) -> str:
+    if family == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, value[:4])
+    address = IPv6Address(value)
+    return str(address.ipv4_mapped or address)

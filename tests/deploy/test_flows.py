@@ -1,0 +1,108 @@
+"""Which connections need a deployment: decided from values."""
+
+from __future__ import annotations
+
+import pytest
+
+from netcont.deploy.flows import InUseError, Seen, routed, usage
+from netcont.deploy.half import Half
+from netcont.kernel.conntrack import Tracked
+from netcont.kernel.flow import Flow
+from netcont.model.deployment import SideName
+
+from .files import ROUTED, SEGMENT, TUNNEL, TUNNEL6, deployment
+
+GUEST = "10.1.0.10"
+
+
+def plan_of(text: str, side: str = "a", *, switched: bool = True):  # type: ignore[no-untyped-def]
+    return Half(deployment(text), SideName(side), "web", switched).plan()
+
+
+def flow(source: str, destination: str, state: str = "established", **more: object) -> Flow:
+    return Flow("tcp", source, 4711, destination, 80, state, **more)  # type: ignore[arg-type]
+
+
+def seen(*flows: Flow, own: tuple[Flow, ...] = (), versions: tuple[int, ...] = (4, 6)) -> Seen:
+    return Seen(own, Tracked(flows, frozenset(versions)))
+
+
+@pytest.mark.parametrize(
+    ("side", "switched", "used"), [("a", True, 1), ("a", False, 0), ("b", True, 1), ("b", False, 1)]
+)
+def test_a_guest_that_is_at_home_does_not_use_the_way_to_the_other_side(
+    side: str, switched: bool, used: int
+) -> None:
+    plan = plan_of(TUNNEL, side, switched=switched)
+    found = usage(seen(flow("203.0.113.5", GUEST)), plan)
+    assert len(found.flows) == used
+    assert found.idle is (used == 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        flow("203.0.113.5", "10.1.0.11"),
+        flow("203.0.113.5", GUEST, "time-wait"),
+        flow("203.0.113.5", GUEST, "close"),
+        flow("2001:db8::5", "2001:db8:1::11"),
+    ],
+)
+def test_other_connections_and_those_that_are_over_do_not_count(other: Flow) -> None:
+    assert usage(seen(other), plan_of(TUNNEL)).idle
+
+
+def test_a_guest_counts_whichever_end_it_is_and_under_its_translated_address() -> None:
+    flows = (
+        flow(GUEST, "203.0.113.5"),
+        flow("203.0.113.5", GUEST),
+        flow("203.0.113.5", "192.0.2.99", translated=(GUEST,)),
+    )
+    assert usage(seen(*flows), plan_of(TUNNEL)).flows == flows
+
+
+def test_prefixes_of_both_families_are_looked_into() -> None:
+    prefixes = routed(plan_of(TUNNEL6))
+    assert "2001:db8:77::1" in prefixes
+    assert "2001:db8:1::10" in prefixes
+    assert GUEST in prefixes
+    assert "2001:db8:78::1" not in prefixes
+    assert "10.1.0.11" not in prefixes
+    assert "10.2.200.1" in routed(plan_of(ROUTED))
+
+
+def test_a_connection_of_this_host_is_counted_once() -> None:
+    own = flow(GUEST, "203.0.113.5", seen_by="socket")
+    found = usage(
+        seen(flow("203.0.113.5", "198.51.100.9"), flow(GUEST, "203.0.113.5"), own=(own,)),
+        plan_of(TUNNEL),
+    )
+    assert found.flows == (own,)
+
+
+def test_what_is_not_tracked_is_not_taken_for_idle() -> None:
+    found = usage(seen(versions=(6,)), plan_of(TUNNEL))
+    assert not found.idle
+    assert "IPv4" in found.unseen[0]
+    assert "nft" in found.unseen[0]
+    unread = usage(Seen((), None, "for root only"), plan_of(TUNNEL))
+    assert unread.unseen == ("for root only",)
+
+
+def test_what_is_bridged_cannot_be_seen() -> None:
+    found = usage(seen(), plan_of(SEGMENT))
+    assert not found.idle
+    assert "nc-vx100" in found.unseen[0]
+
+
+def test_a_refusal_lists_some_connections_and_counts_the_rest() -> None:
+    flows = [
+        Flow("tcp", "203.0.113.5", port, GUEST, 80, "established", 432000)
+        for port in range(1000, 1025)
+    ]
+    error = InUseError("web", usage(seen(*flows), plan_of(TUNNEL)))
+    assert error.exit_code == 1
+    assert "25 connections" in str(error)
+    assert "tcp 203.0.113.5:1000 -> 10.1.0.10:80 established" in str(error)
+    assert "and 15 more" in str(error)
+    assert "--drain" in error.remedy

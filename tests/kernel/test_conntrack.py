@@ -1,0 +1,104 @@
+"""The kernel's connection table, in namespaces of these tests; /proc shows the same table."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netcont.deploy.flows import TRACK
+from netcont.deploy.here import may_change
+from netcont.kernel.conntrack import Tracked, read_conntrack
+from netcont.kernel.namespace import Namespace, create_namespace
+from netcont.lab.cache import find_lab_files, lab_environment
+
+pytestmark = pytest.mark.skipif(not may_change(), reason="makes network namespaces: needs root")
+
+
+@pytest.fixture
+def node() -> Iterator[Namespace]:
+    pid = create_namespace()
+    try:
+        with Namespace("here", pid) as one:
+            inside(one, "ip link set lo up")
+            yield one
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+
+def inside(node: Namespace, script: str) -> str:
+    """What a script prints; nft comes from the lab's cache if the host has none."""
+    environment = dict(os.environ)
+    if shutil.which("nft") is None:
+        environment |= lab_environment(find_lab_files())
+    words = ["nsenter", f"--net=/proc/{node.pid}/ns/net", "sh", "-ec", script]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def needs_table() -> None:
+    if not Path("/proc/net/nf_conntrack").exists():
+        pytest.skip("this kernel has no connection table in /proc to compare with")
+
+
+def test_without_a_rule_that_asks_for_it_the_kernel_tracks_nothing(node: Namespace) -> None:
+    assert read_conntrack(node) == Tracked((), frozenset())
+
+
+def test_the_line_that_is_offered_makes_the_kernel_track_both_families(node: Namespace) -> None:
+    inside(node, TRACK)
+    assert read_conntrack(node) == Tracked((), frozenset({4, 6}))
+
+
+def test_rules_of_one_family_track_that_one_only(node: Namespace) -> None:
+    inside(
+        node,
+        "nft 'table ip x { chain y { type filter hook forward priority 0; ct state new; } ; }'",
+    )
+    assert read_conntrack(node).versions == {4}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_connections_are_those_that_proc_shows(node: Namespace, address: str) -> None:
+    needs_table()
+    inside(node, TRACK)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with node.entered(), socket.socket(family) as server:
+        server.bind((address, 0))
+        server.listen()
+        with socket.create_connection(server.getsockname()[:2]) as client:
+            begun = client.getsockname()[1]
+            found = read_conntrack(node)
+            shown = inside(node, "cat /proc/net/nf_conntrack")
+    (flow,) = [each for each in found.flows if each.protocol == "tcp"]
+    assert (flow.source, flow.source_port) == (address, begun)
+    line = next(each for each in shown.splitlines() if " tcp " in each)
+    port = re.search(r"dport=(\d+)", line)
+    assert port and flow.destination_port == int(port[1])
+    assert flow.state.upper() in line
+    assert flow.expires_s is not None
+    assert abs(flow.expires_s - int(line.split()[4])) <= 1
+
+
+def test_addresses_after_nat_are_known_as_well(node: Namespace) -> None:
+    inside(
+        node,
+        "nft 'table ip n { chain out { type nat hook output priority -100;"
+        " ip daddr 192.0.2.9 dnat to 127.0.0.1 ; } ; }'; ip route add 192.0.2.9 dev lo",
+    )
+    send(node, ("192.0.2.9", 9))
+    flows = [each for each in read_conntrack(node).flows if each.destination == "192.0.2.9"]
+    assert [each.translated for each in flows] == [("127.0.0.1",)]
+
+
+def send(node: Namespace, to: tuple[str, int]) -> None:
+    with node.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.sendto(b"x", to)
