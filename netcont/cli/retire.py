@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from netcont.cli.deploy_options import engine_here, state_option, wait_option
+from netcont.cli.deploy_options import absent, engine_here, state_option, wait_option
 from netcont.deploy.file import deployment_name
-from netcont.deploy.flows import Usage
+from netcont.deploy.flows import Usage, counted
 from netcont.deploy.retire import retire as retired
 
 
@@ -38,8 +38,9 @@ def retire(name: str, force: bool, drain_s: float, state_dir: Path | None, wait_
         nonlocal last
         if len(found.flows) != last:
             last = len(found.flows)
-            click.echo(f"{name}: {last} connections left", err=True)
+            click.echo(f"{name}: {counted(last)} left", err=True)
 
     with engine_here(state_dir, wait_s) as engine:
         changed = engine.down(name) if force else retired(engine, name, drain_s=drain_s, tell=tell)
-    click.echo(f"{name}: {'down' if changed else 'was not up'}")
+        there = engine.records.names()
+    click.echo(f"{name}: down" if changed else absent(name, there))

@@ -55,7 +55,7 @@ def test_what_nothing_uses_is_taken_down(routed: Gateway) -> None:
     assert (ended.status, ended.said) == (0, "web: down\n")
     assert "nc-vx100" in before
     assert "nc-vx100" not in routed.sh("ip -o link")
-    assert "was not up" in routed.cli("retire", "web").said
+    assert "is not deployed here" in routed.cli("retire", "web").said
 
 
 def test_a_connection_that_uses_the_path_keeps_it(routed: Gateway) -> None:
@@ -75,7 +75,7 @@ def test_with_drain_it_goes_when_the_last_connection_is_gone(routed: Gateway) ->
     with speak(routed):
         ended = routed.cli("retire", "web", "--drain", "20")
     assert ended.status == 0, ended.said
-    assert "1 connections left" in ended.said
+    assert "1 connection left" in ended.said
     assert "nc-vx100" not in routed.sh("ip -o link")
 
 
