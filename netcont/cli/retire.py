@@ -8,7 +8,7 @@ import click
 
 from netcont.cli.deploy_options import absent, engine_here, state_option, wait_option
 from netcont.deploy.file import deployment_name
-from netcont.deploy.flows import Usage, counted
+from netcont.deploy.flows import Usage, in_words
 from netcont.deploy.retire import retire as retired
 
 
@@ -38,7 +38,7 @@ def retire(name: str, force: bool, drain_s: float, state_dir: Path | None, wait_
         nonlocal last
         if len(found.flows) != last:
             last = len(found.flows)
-            click.echo(f"{name}: {counted(last)} left", err=True)
+            click.echo(f"{name}: {in_words(last)} left", err=True)
 
     with engine_here(state_dir, wait_s) as engine:
         changed = engine.down(name) if force else retired(engine, name, drain_s=drain_s, tell=tell)

@@ -53,7 +53,7 @@ class InUseError(NetcontError):
             shown = "\n  ".join(str(each) for each in usage.flows[:_SHOWN])
             more = len(usage.flows) - _SHOWN
             rest = f"\n  and {more} more" if more > 0 else ""
-            message = f"{name} is in use by {counted(len(usage.flows))}:\n  {shown}{rest}"
+            message = f"{name} is in use by {in_words(len(usage.flows))}:\n  {shown}{rest}"
             remedy = "wait for them with --drain SECONDS, or break them with --force"
         else:
             message = f"{name} may be in use: " + "; ".join(usage.unseen)
@@ -65,7 +65,7 @@ _SHOWN = 10
 _LISTED = 1000
 
 
-def counted(count: int) -> str:
+def in_words(count: int) -> str:
     """A number of connections, in words."""
     return f"{count or 'no'} connection{'s' * (count != 1)}"
 

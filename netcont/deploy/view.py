@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netcont.deploy.flows import counted
+from netcont.deploy.flows import in_words
 from netcont.deploy.naming import goes_on
 from netcont.deploy.record import Record
 from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
@@ -133,7 +133,7 @@ def _used(connections: Mapping[str, Any], *, verbose: bool) -> list[str]:
     count, unseen = connections["count"], connections["unseen"]
     lines = []
     if count or not unseen:
-        lines.append(f"  in use by {counted(count)}")
+        lines.append(f"  in use by {in_words(count)}")
     if verbose:
         lines += [f"    {Flow(**each)}" for each in connections["listed"]]
     if unseen:
