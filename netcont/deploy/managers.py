@@ -31,6 +31,7 @@ _TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
 _TYPES = {"gre": "ipgre", "ipip": "tunnel", "ip6tnl": "tunnel6"}
 """What networkd calls the type of a link of that kind, where it is another word."""
 
+_UNKNOWN = "?"
 _COMM_BYTES = 15
 """What the kernel keeps of a process's name."""
 
@@ -106,15 +107,17 @@ def _running(root: Path) -> frozenset[str]:
                 program = _MANAGERS.get(comm.read(_COMM_BYTES + 1).rstrip(b"\n"))
         except OSError:
             continue  # it has just ended
-        if program is not None and _namespace(proc / process) in (own, None):
+        if program is not None and _namespace(proc / process) in (own, _UNKNOWN):
             found.add(program)
     return frozenset(found)
 
 
 def _namespace(process: Path) -> str | None:
-    """None: not for this user to know; then it is mostly the only one that there is."""
+    """_UNKNOWN: not for this user to know; it is mostly the only one then. None: it has ended."""
     try:
         return str((process / "ns/net").readlink())
+    except PermissionError:
+        return _UNKNOWN
     except OSError:
         return None
 

@@ -60,10 +60,25 @@ def test_a_manager_in_another_network_namespace_is_none_of_ours(tmp_path: Path) 
     assert mended_by(root) == []
 
 
-def test_a_manager_whose_namespace_may_not_be_known_counts(tmp_path: Path) -> None:
+def test_a_manager_whose_namespace_may_not_be_known_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tree(tmp_path, NM)
+    readlink = Path.readlink
+
+    def as_another_user(path: Path) -> Path:
+        if "700" in path.parts:
+            raise PermissionError
+        return readlink(path)
+
+    monkeypatch.setattr(Path, "readlink", as_another_user)
+    assert mended_by(root) == [NM_FILE]
+
+
+def test_a_manager_that_has_just_ended_does_not_count(tmp_path: Path) -> None:
     root = tree(tmp_path, NM)
     (root / "proc/700/ns/net").unlink()
-    assert mended_by(root) == [NM_FILE]
+    assert mended_by(root) == []
 
 
 def test_each_manager_is_named_with_the_file_that_mends_it(tmp_path: Path) -> None:
