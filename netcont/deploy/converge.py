@@ -78,7 +78,8 @@ class Kernel:
         was: settings before netcont. Raises KernelError with the first refusal; what is superfluous
         is removed as far as possible nevertheless.
         """
-        wanted, goal = set(goal), without(goal, self.left)
+        wanted = set(goal) if known else set()
+        goal = without(goal, self.left)
         superfluous = [each for each in reversed(known.changes) if each not in wanted]
         self._remove([each for each in superfluous if not goes_on(each, goal)], was)
         self._add(goal)

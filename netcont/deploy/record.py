@@ -63,4 +63,6 @@ class Record:
 
 def merged(one: Plan, other: Plan) -> Plan:
     """Both, nothing twice."""
+    if not one or not other:
+        return one or other
     return Plan(tuple(dict.fromkeys((*one, *other))))

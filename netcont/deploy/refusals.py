@@ -73,7 +73,7 @@ def _taken(goal: Plan, known: Plan, facts: Facts) -> Iterator[str]:
     ours = set(known)
     names = {each.name for each in known if isinstance(each, changes.AddLink)}
     for change in goal:
-        if change in ours or getattr(change, "name", None) in names:
+        if ours and (change in ours or getattr(change, "name", None) in names):
             continue
         found = occupied(change, facts)
         if found is not None:
