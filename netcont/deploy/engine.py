@@ -9,8 +9,8 @@ where something was being removed or repaired, forward. The record of what stand
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -353,7 +353,7 @@ def _was(goal: Plan, facts: Facts) -> dict[str, str]:
 
 def _due(record: Record, within_s: float) -> Confirmation:
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return Confirmation(uuid.uuid4().hex, now_s + within_s, record.stands, record.switched)
+    return Confirmation(os.urandom(16).hex(), now_s + within_s, record.stands, record.switched)
 
 
 def _same_side(record: Record | None, half: Half) -> None:

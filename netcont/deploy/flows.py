@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -19,6 +18,7 @@ from netcont.kernel.namespace import Namespace
 from netcont.kernel.sockets import own_flows
 from netcont.model import plan as changes
 from netcont.model.plan import MAIN_TABLE, Plan
+from netcont.model.value import value
 
 _OVER = frozenset({"time-wait", "close", "last-ack"})
 """TCP states in which nothing more is to be said."""
@@ -30,7 +30,7 @@ TRACK = (
 """Makes the kernel track connections of both families, and changes nothing else."""
 
 
-@dataclass(frozen=True)
+@value
 class Usage:
     """What uses a deployment's path. unseen: why there may be more than these; empty: there are
     no more."""
@@ -118,7 +118,7 @@ def _routed(plan: Plan) -> Iterator[str]:
             yield "0.0.0.0/0" if change.destination == "default" else change.destination
 
 
-@dataclass(frozen=True)
+@value
 class Seen:
     """All connections at one time. tracked None: why says that the table cannot be read."""
 

@@ -8,7 +8,6 @@ side to its new link.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from netcont.deploy import segments, tunnels
@@ -16,9 +15,10 @@ from netcont.deploy.end import End
 from netcont.deploy.names import moves
 from netcont.model.deployment import Extension, Tunnel
 from netcont.model.plan import Change, Plan
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Half(End):
     """One side of a deployment, with its plan."""
 

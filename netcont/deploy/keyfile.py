@@ -4,11 +4,12 @@ directories."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from netcont.model.value import value
 
-@dataclass(frozen=True)
+
+@value
 class Assignment:
     """One line: key=value in a section."""
 

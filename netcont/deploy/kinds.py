@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType
@@ -17,6 +17,7 @@ from typing import Any, Protocol, get_args, get_origin, get_type_hints
 from netcont.deploy.address import canonical
 from netcont.deploy.problems import Problem, nearest
 from netcont.model.deployment import Between
+from netcont.model.value import value
 
 Schema = dict[str, Any]
 
@@ -63,7 +64,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True)
+@value
 class Number:
     """A whole number."""
 
@@ -84,7 +85,7 @@ class Number:
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
-@dataclass(frozen=True)
+@value
 class Word:
     """One of a few words."""
 
@@ -103,7 +104,7 @@ class Word:
         return {"enum": [each.value for each in self.words]}
 
 
-@dataclass(frozen=True)
+@value
 class Several:
     """A list; a list of one may be written as the one alone."""
 
@@ -122,7 +123,7 @@ class Several:
         return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
-@dataclass(frozen=True)
+@value
 class Member:
     """A key of a table. name: the model's. default: where it is plain; None: nothing to show."""
 
@@ -132,7 +133,7 @@ class Member:
     default: Any
 
 
-@dataclass(frozen=True)
+@value
 class Table:
     """A table, which becomes an object of a class; members by their keys."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import signal
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def _kind(change: changes.Change) -> str | None:
 def _no_kind(kind: str) -> str:
     module = _MODULES[kind]
     return (
-        f"this kernel ({platform.release()}) has no {kind}: `modprobe {module}`, or a kernel"
+        f"this kernel ({os.uname().release}) has no {kind}: `modprobe {module}`, or a kernel"
         f" with that module (Debian: linux-image-amd64, Ubuntu: linux-modules-extra)"
     )
 

@@ -4,13 +4,14 @@ needed to get from anywhere between two states to either of them. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from netcont.model import plan as changes
 from netcont.model.plan import Plan
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Confirmation:
     """A change that is reverted unless it is confirmed.
 
@@ -23,7 +24,7 @@ class Confirmation:
     back_switched: bool
 
 
-@dataclass(frozen=True)
+@value
 class Record:
     """One deployment on this host.
 

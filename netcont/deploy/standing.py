@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +10,7 @@ from netcont.kernel.facts import Facts, LinkFact
 from netcont.model import plan as changes
 from netcont.model.deployment import OWN_PREFIX
 from netcont.model.plan import ROUTE_PROTOCOL, Change
+from netcont.model.value import value
 
 
 class Standing(StrEnum):
@@ -22,7 +22,7 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@value
 class State:
     """found: what is there instead, in words."""
 

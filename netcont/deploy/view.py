@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from netcont.deploy.flows import in_words
@@ -14,6 +13,7 @@ from netcont.kernel.facts import Facts
 from netcont.kernel.flow import Flow
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
+from netcont.model.value import value
 
 SCHEMA_VERSION = 1
 
@@ -26,7 +26,7 @@ _ACTIONS = {
 _MARKS = {"keep": "=", "add": "+", "change": "~", "remove": "-"}
 
 
-@dataclass(frozen=True)
+@value
 class Line:
     """One change. action: keep, add, change or remove. found: what is there instead."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netcont.kernel.name_fact import NameFact
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class LinkFact:
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
@@ -29,7 +30,7 @@ class LinkFact:
     counters: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@value
 class RouteFact:
     """A route of one table; protocol as in rtnetlink(7), kind as in changes, or its number."""
 
@@ -39,7 +40,7 @@ class RouteFact:
     kind: str = "unicast"
 
 
-@dataclass(frozen=True)
+@value
 class RuleFact:
     """A policy rule. source: a prefix, also for all of a family; incoming: a link."""
 
@@ -51,7 +52,7 @@ class RuleFact:
     incoming: str | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Facts:
     """Everything at one time, of both families.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Flow:
     """A connection or an exchange of datagrams, from whoever began it.
 

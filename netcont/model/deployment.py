@@ -7,12 +7,13 @@ is empty; a list of one may be written as the one alone (see netcont.deploy.kind
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
 from netcont.model.numbers import TUNNEL_TABLE
+from netcont.model.value import value
 
 NAME_BYTES = 15
 """What the kernel keeps of a link's name (IFNAMSIZ, without the final zero)."""
@@ -70,7 +71,7 @@ class ExtensionKind(StrEnum):
     VXLAN = "vxlan"
 
 
-@dataclass(frozen=True)
+@value
 class Side:
     """One end. address: where tunnels end (an address of this host, IPv4 or IPv6). link: the LAN
     that guests are in, or will be; prefix: that LAN's prefix, one of each family at most. Both are
@@ -81,7 +82,7 @@ class Side:
     prefix: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@value
 class Sides:
     """Both ends."""
 
@@ -89,7 +90,7 @@ class Sides:
     b: Side
 
 
-@dataclass(frozen=True)
+@value
 class PerSide:
     """A text for each end, where there is one."""
 
@@ -101,7 +102,7 @@ class PerSide:
         return self.a if side is SideName.A else self.b
 
 
-@dataclass(frozen=True)
+@value
 class ListPerSide:
     """tuple[str, ...] for each end."""
 
@@ -113,7 +114,7 @@ class ListPerSide:
         return self.a if side is SideName.A else self.b
 
 
-@dataclass(frozen=True)
+@value
 class Tunnel:
     """An IP tunnel between the sides' addresses, which decide the family of outer packets.
 
@@ -136,7 +137,7 @@ class Tunnel:
     table: Annotated[int, Between(1, 2**32 - 1)] | None = None
 
 
-@dataclass(frozen=True)
+@value
 class Extension:
     """A layer-2 segment that reaches over both sides.
 
@@ -168,7 +169,7 @@ class Extension:
         return self.name or (f"nc-vx{self.vni}" if vxlan else f"nc-vlan{self.vlan_id}")
 
 
-@dataclass(frozen=True)
+@value
 class Guest:
     """An address that is carried to the other side.
 
@@ -189,7 +190,7 @@ class Guest:
     mac: str | None = None
 
 
-@dataclass(frozen=True)
+@value
 class DnsName:
     """A name whose addresses follow the guests.
 
@@ -222,7 +223,7 @@ _IP_BYTES = {4: 20, 6: 40}
 _WITHIN_BYTES = {TunnelKind.IPIP: 0, TunnelKind.GRE: 4, ExtensionKind.VXLAN: 8 + 8 + 14}
 
 
-@dataclass(frozen=True)
+@value
 class Deployment:
     """What a file says. path_mtu_bytes: the largest packet that passes between the sides."""
 

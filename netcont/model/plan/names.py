@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class MoveName(Change):
     """The name gets addresses, provided that it has those in was (prerequisites).
 

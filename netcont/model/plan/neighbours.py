@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netcont.model.plan.change import Change, ip
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class AddNeighbour(Change):
     """A permanent neighbour entry, or (mac None) an address that the node answers ARP for.
 
@@ -35,7 +34,7 @@ class AddNeighbour(Change):
         )
 
 
-@dataclass(frozen=True)
+@value
 class DelNeighbour(Change):
     """Removes what AddNeighbour with the same fields added."""
 
@@ -52,7 +51,7 @@ class DelNeighbour(Change):
         return (f"{ip(self.address)} neigh del {proxy}{self.address} dev {self.link}",)
 
 
-@dataclass(frozen=True)
+@value
 class AddFdb(Change):
     """Where a VTEP sends frames for mac; the zero mac stands for all others (head-end list)."""
 
@@ -67,7 +66,7 @@ class AddFdb(Change):
         return (f"bridge fdb append {self.mac} dev {self.link} dst {self.remote}",)
 
 
-@dataclass(frozen=True)
+@value
 class DelFdb(Change):
     """Removes what AddFdb with the same fields added."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class Announce(Change):
     """Says on a link that address is at mac: gratuitous ARP (RFC 5227), for IPv6 an unsolicited
     Neighbour Advertisement (RFC 4861 §7.2.6); rarp: and RARP for switches.
@@ -31,7 +32,7 @@ class Announce(Change):
         return (f"arping -c 1 -A -I {self.link} {self.address}  # as {self.mac}",)
 
 
-@dataclass(frozen=True)
+@value
 class TsigKey:
     """A key for RFC 8945; the secret never shows."""
 
@@ -40,7 +41,7 @@ class TsigKey:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True)
+@value
 class UpdateRecord(Change):
     """RFC 2136: the record gets value, provided that it has the value was (prerequisite)."""
 
@@ -76,7 +77,7 @@ class UpdateRecord(Change):
         )
 
 
-@dataclass(frozen=True)
+@value
 class Leave(Change):
     """Mobile IP: what Register with the same fields registered is ended."""
 
@@ -87,7 +88,7 @@ class Leave(Change):
         return (f"netcont agent leave {self.home_address} --control {self.control}",)
 
 
-@dataclass(frozen=True)
+@value
 class Register(Change):
     """Mobile IP: the foreign agent on this node registers a guest with its home agent.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netcont.model.plan.change import Change
+from netcont.model.value import value
 
 
-@dataclass(frozen=True)
+@value
 class SetAlias(Change):
     """Says on a link, for `ip link` to show, whose it is."""
 
@@ -18,7 +17,7 @@ class SetAlias(Change):
         return (f'ip link set {self.link} alias "{self.alias}"',)
 
 
-@dataclass(frozen=True)
+@value
 class SetUp(Change):
     """A link's administrative state; was is read from the kernel when the change is applied."""
 
@@ -33,7 +32,7 @@ class SetUp(Change):
         return (f"ip link set {self.link} {'up' if self.up else 'down'}",)
 
 
-@dataclass(frozen=True)
+@value
 class SetMaster(Change):
     """Makes a link a port of a bridge (master None: of none).
 
@@ -52,7 +51,7 @@ class SetMaster(Change):
         return (f"ip link set {self.link} {target}",)
 
 
-@dataclass(frozen=True)
+@value
 class SetBridgePort(Change):
     """How a bridge treats one port: neigh_suppress answers ARP locally instead of flooding it."""
 
@@ -64,7 +63,7 @@ class SetBridgePort(Change):
         return (f"bridge link set dev {self.link} neigh_suppress {state}",)
 
 
-@dataclass(frozen=True)
+@value
 class SetSysctl(Change):
     """A kernel setting; was is read from the kernel when the change is applied.
 
@@ -86,7 +85,7 @@ class SetSysctl(Change):
         return (f"sysctl -w {key}={self.value}",)
 
 
-@dataclass(frozen=True)
+@value
 class SetNetem(Change):
     """A link's egress: one-way delay, rate, and loss (0..1), queue sized in packets."""
 
