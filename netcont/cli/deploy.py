@@ -14,6 +14,8 @@ from netcont.cli.deploy_options import (
     engine_here,
     file_argument,
     names_option,
+    no_probe_option,
+    patience_option,
     plainly,
     side_option,
     state_option,
@@ -28,7 +30,7 @@ from netcont.deploy.end import ALIAS
 from netcont.deploy.engine import Watch
 from netcont.deploy.file import deployment_name, deployment_schema, load_deployment
 from netcont.deploy.half import Half
-from netcont.deploy.here import may_change
+from netcont.deploy.here import Here, may_change
 from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import Asking, as_told, names_of, objections, resolved
 from netcont.deploy.record import merged
@@ -139,6 +141,8 @@ def plan(
     metavar="SECONDS",
     help="Revert unless `netcont confirm` is said within this time.",
 )
+@patience_option(2.0)
+@no_probe_option
 @state_option
 @wait_option
 def up(
@@ -147,12 +151,16 @@ def up(
     switched: bool | None,
     names: bool,
     confirm_within_s: float | None,
+    patience_s: float,
+    no_probe: bool,
     state_dir: Path | None,
     wait_s: float,
 ) -> None:
     """Put one side of FILE onto this host, whole or not at all; twice is once.
 
-    What is missing is put back. If the kernel refuses, all is undone.
+    What is missing is put back. If the kernel refuses, all is undone. New links whose packets do
+    not pass to the other side are refused; then the other ends are asked whether they answer, and a
+    note says which do not.
     """
     with engine_here(state_dir, wait_s) as engine:
         half = _half(file, side)
@@ -163,6 +171,7 @@ def up(
             names=names,
             confirm_within_s=confirm_within_s,
             watch=_watcher(state_dir) if confirm_within_s is not None else None,
+            patience_s=None if no_probe else patience_s,
         )
         moving = half.deployment.guest or half.deployment.dns
         record = engine.records.read(half.name) if moving else None
@@ -175,6 +184,8 @@ def up(
     elif record is not None and record.confirmation is not None:
         left_s = max(0.0, record.confirmation.due_s - time.clock_gettime(time.CLOCK_BOOTTIME))
         click.echo(f"still reverts in {left_s:.0f} s unless you say: netcont confirm {half.name}")
+    if changed and not no_probe:
+        _say_whether_reached(half, patience_s)
 
 
 @click.command()
@@ -227,6 +238,17 @@ def _watcher(state_dir: Path | None) -> Watch:
     from netcont.deploy.watch import Watcher
 
     return Watcher(state_dir)
+
+
+def _say_whether_reached(half: Half, patience_s: float) -> None:
+    """Prints which of the other ends answer."""
+    from netcont.cli.probe import say_reach
+    from netcont.deploy.far_end import far_ends
+    from netcont.deploy.reach import reach
+    from netcont.kernel.asking import Asker
+
+    with Here() as node, Asker(node) as asker:
+        say_reach(half.name, reach(asker, far_ends(half), patience_s, full=True))
 
 
 def _half(file: Path, side: str) -> Half:

@@ -72,6 +72,24 @@ def names_option(command: Command) -> Command:
     )(command)
 
 
+def patience_option(default_s: float) -> Callable[[Command], Command]:
+    """--probe-timeout; arrives as patience_s: float."""
+    return click.option(
+        "--probe-timeout",
+        "patience_s",
+        type=click.FloatRange(0.1, 60),
+        default=default_s,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for the other side's answers.",
+    )
+
+
+def no_probe_option(command: Command) -> Command:
+    """--no-probe; arrives as no_probe: bool."""
+    return click.option("--no-probe", is_flag=True, help="Ask the other side nothing.")(command)
+
+
 file_argument = click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 """Arrives as file: Path."""
 

@@ -44,6 +44,9 @@ COMMANDS: dict[str, Entry] = {
     "down": Entry("netcont.cli.deploy:down", "Take a deployment off this host."),
     "lab": Entry("netcont.cli.lab:lab", "Work in the lab by hand."),
     "plan": Entry("netcont.cli.deploy:plan", "Show what a deployment would change on this host."),
+    "probe": Entry(
+        "netcont.cli.probe:probe", "Ask the other ends of a deployment; find what passes."
+    ),
     "recover": Entry("netcont.cli.deploy:recover", "Complete or take back what was interrupted."),
     "report": Entry("netcont.cli.report:report", "Draw the results of an earlier run again."),
     "retire": Entry("netcont.cli.retire:retire", "Take a deployment down once nothing uses it."),

@@ -7,9 +7,11 @@ know make the record unreadable, not wrong.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from netcont.deploy.far_end import FarEnd, far_end_of
 from netcont.deploy.record import Confirmation, Record
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
@@ -65,9 +67,16 @@ def record_of(text: bytes) -> Record:
     for key in ("stands", "goal", "back"):
         if key in values:
             values[key] = _plan_of(values[key])
+    values["ends"] = _ends_of(values.get("ends", ()))
     if values["confirmation"] is not None:
-        values["confirmation"] = Confirmation(**values["confirmation"], back=values.pop("back"))
+        due = {**values["confirmation"], "back": values.pop("back")}
+        due["back_ends"] = _ends_of(due.get("back_ends", ()))
+        values["confirmation"] = Confirmation(**due)
     return Record(**values)
+
+
+def _ends_of(raw: Sequence[Sequence[Any]]) -> tuple[FarEnd, ...]:
+    return tuple(far_end_of(each) for each in raw)
 
 
 def _plan_of(raw: dict[str, Any]) -> Plan:

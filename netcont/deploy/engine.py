@@ -18,6 +18,7 @@ from pathlib import Path
 
 from netcont.deploy.converge import Kernel, Step, no_step
 from netcont.deploy.end import ALIAS
+from netcont.deploy.far_end import far_ends
 from netcont.deploy.half import Half
 from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, Tell, locked, silent, undisturbed
@@ -86,12 +87,14 @@ class Engine:
         names: bool = True,
         confirm_within_s: float | None = None,
         watch: Watch | None = None,
+        patience_s: float | None = None,
     ) -> bool:
         """Makes a side stand, whole or not at all; returns whether anything had to be done.
 
         switched None: as it is now, or was before this host was booted again. names False: those
-        are left as they are. Raises KernelError, PrerequisiteError or ConfigurationError; DnsError
-        if names have moved, but not all of their servers know yet.
+        are left as they are. patience_s: how long the other side is waited for when the path to it
+        is measured; None: it is not. Raises KernelError, PrerequisiteError or ConfigurationError;
+        DnsError if names have moved, but not all of their servers know yet.
         """
         told = switched is not None and names
         with self._working():
@@ -101,6 +104,7 @@ class Engine:
                 switched = self.is_switched(half.name, record)
             half = half if half.switched == switched else replace(half, switched=switched)
             record = record or self._fresh(half, source)
+            ends = far_ends(half)
             known = record.stands
             goal = as_told(half.plan(), known, told=told)
             kernel = self._kernel(half.name)
@@ -108,12 +112,14 @@ class Engine:
             facts = kernel.facts(merged(known, goal))
             goal = resolved(goal, known, facts)
             self._refuse(half, goal, known, facts)
-            as_it_is = known == goal and record.switched == half.switched
+            as_it_is = (known, record.switched, record.ends) == (goal, half.switched, ends)
             if as_it_is and not _drifted(without(goal, kernel.left), facts):
                 return False
             kinds = missing_kinds(goal, facts)
             if kinds:
                 raise PrerequisiteError("\n  ".join(kinds))
+            if patience_s is not None:
+                self._refuse_narrow(half, known, patience_s)
             begun = replace(
                 record,
                 source=source,
@@ -127,7 +133,7 @@ class Engine:
             if begun.confirmation is not None and watch is not None:
                 self._watched(begun.confirmation, watch, record)
             self._go(kernel, begun, record)
-            self._write(replace(begun.settled(goal), switched=half.switched))
+            self._write(replace(begun.settled(goal), switched=half.switched, ends=ends))
         self._announce(half)
         if told:
             wait_until_all_servers_agree(names_of(merged(known, goal)))
@@ -247,7 +253,8 @@ class Engine:
 
     def _revert(self, record: Record, due: Confirmation) -> Record | None:
         left = untouched(record.stands, due.back, record.goal)
-        record = replace(record, stands=merged(record.stands, due.back), confirmation=None)
+        stands = merged(record.stands, due.back)
+        record = replace(record, stands=stands, ends=due.back_ends, confirmation=None)
         return self._return_to(record, due.back, left, switched=due.back_switched)
 
     def _return_to(
@@ -324,6 +331,17 @@ class Engine:
         if found:
             raise ConfigurationError(f"{half.name}: " + "\n  ".join(found))
 
+    def _refuse_narrow(self, half: Half, stands: Plan, patience_s: float) -> None:
+        from netcont.deploy.narrow import narrow
+        from netcont.kernel.asking import Asker
+
+        with Asker(self.node) as asker:
+            found = narrow(half, stands, asker, patience_s)
+        if found:
+            raise ConfigurationError(
+                f"{half.name}: " + "\n  ".join(found), remedy="do so, or --no-probe to try it"
+            )
+
     def _announce(self, half: Half) -> None:
         """Says where guests are, so that ARP caches and switches learn it."""
         said = []
@@ -353,7 +371,8 @@ def _was(goal: Plan, facts: Facts) -> dict[str, str]:
 
 def _due(record: Record, within_s: float) -> Confirmation:
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return Confirmation(os.urandom(16).hex(), now_s + within_s, record.stands, record.switched)
+    token = os.urandom(16).hex()
+    return Confirmation(token, now_s + within_s, record.stands, record.switched, record.ends)
 
 
 def _same_side(record: Record | None, half: Half) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 
+from netcont.deploy.far_end import FarEnd
 from netcont.model import plan as changes
 from netcont.model.plan import Plan
 from netcont.model.value import value
@@ -16,12 +17,14 @@ class Confirmation:
     """A change that is reverted unless it is confirmed.
 
     token: which change it is. due_s: when, on the clock CLOCK_BOOTTIME. back: what to return to.
+    back_ends: its links' other ends.
     """
 
     token: str
     due_s: float
     back: Plan
     back_switched: bool
+    back_ends: tuple[FarEnd, ...] = ()
 
 
 @value
@@ -30,7 +33,8 @@ class Record:
 
     stands: what is there, whole, unless goal says that it is on its way there (an empty goal: to
     nothing). forward: a started way is gone on with, not back. was: settings as they were before
-    netcont. source: the file, for people. host: in the namespace that a reboot brings back.
+    netcont. source: the file, for people. host: in the namespace that a reboot brings back. ends:
+    how the other ends of the links that stand are asked.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Record:
     was: dict[str, str] = field(default_factory=dict)
     confirmation: Confirmation | None = None
     host: bool = False
+    ends: tuple[FarEnd, ...] = ()
 
     @property
     def outlives_a_boot(self) -> bool:

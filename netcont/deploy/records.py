@@ -43,6 +43,11 @@ class Records:
         """The record; None if there is none. Raises PrerequisiteError if it cannot be read."""
         return _read(self._path(name))
 
+    def read_all(self, name: str | None = None) -> list[Record]:
+        """Every record, or that of one deployment alone. Raises PrerequisiteError."""
+        names = self.names() if name is None else (name,)
+        return [found for each in names if (found := self.read(each)) is not None]
+
     def write(self, record: Record) -> None:
         """The record, on disk when this returns. Raises PrerequisiteError; then nothing changed."""
         path = self._path(record.name)

@@ -101,8 +101,16 @@ def _counters(plan: Plan, facts: Facts) -> dict[str, dict[str, int]]:
     return {name: dict(facts.links[name].counters) for name in names if name in facts.links}
 
 
-def status_text(found: Sequence[Mapping[str, Any]], *, verbose: bool) -> list[str]:
-    """The same for people: one head each, then what is not as it should be, or everything."""
+def status_text(
+    found: Sequence[Mapping[str, Any]],
+    *,
+    verbose: bool,
+    heard: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """The same for people: one head each, then what is not as it should be, or everything.
+
+    heard: lines about the other ends, by the deployment's name.
+    """
     lines = []
     for one in found:
         notes = [f"side {one['side']}", one["state"]]
@@ -126,6 +134,7 @@ def status_text(found: Sequence[Mapping[str, Any]], *, verbose: bool) -> list[st
                 f" errors {counted.get('rx_errors', 0)}/{counted.get('tx_errors', 0)},"
                 f" dropped {counted.get('rx_dropped', 0)}/{counted.get('tx_dropped', 0)}"
             )
+        lines += [f"  {line}" for line in (heard or {}).get(one["name"], ())]
     return lines
 
 

@@ -156,10 +156,12 @@ class Gateway:
             sys.stdout.flush()
             os._exit(status)
 
-    def cli(self, *words: str) -> Ended:
-        """A netcont command inside."""
+    def cli(self, *words: str, probe: bool = False) -> Ended:
+        """A netcont command inside. probe: it asks the other side, where nobody may be."""
         from netcont.cli.main import main
 
+        if words[0] in ("up", "status") and not probe:
+            words = (*words, "--no-probe")
         os.environ["NETCONT_STATE_DIR"] = str(self.state)
         return self.run(lambda: main(list(words)))
 

@@ -85,7 +85,7 @@ class Site2:
         gateway = self.gateways[host]
         words = shlex.split(command)
         if words[0] == "netcont":
-            return gateway.cli(*words[1:])
+            return gateway.cli(*words[1:], probe=True)
         done = run(self.nodes[f"gw{host}"], "sh", "-c", f"{command} 2>&1", check=False)
         return Ended(done.returncode, done.stdout)
 
