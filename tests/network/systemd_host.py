@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ mount -n -t tmpfs run /run
 mount -n -t proc proc /proc
 umount -n -l /sys/fs/cgroup
 mount -n -t cgroup2 cgroup /sys/fs/cgroup
+echo "$3" > /run/boot_id
+mount -n --bind /run/boot_id /proc/sys/kernel/random/boot_id
 export container=netcont SYSTEMD_UNIT_PATH="$1"
 exec "$2" --unit=multi-user.target --log-target=console --log-level=notice --show-status=no
 """
@@ -60,11 +63,12 @@ class SystemdHost:
 def systemd_host(
     node: Namespace, directory: Path, units: Mapping[str, str], wanted: tuple[str, ...] = ()
 ) -> Iterator[SystemdHost]:
-    """Boots; the host is gone after the block.
+    """Boots, which the kernel says to be another boot each time; the host is gone after the block.
 
     units: by their files' names; wanted: those that multi-user.target starts.
     """
     path = directory / "units"
+    boot = str(uuid.uuid4())
     (path / "multi-user.target.wants").mkdir(parents=True)
     for name in _TARGETS:
         (path / f"{name}.target").write_text(f"[Unit]\nDescription={name}\n")
@@ -77,7 +81,7 @@ def systemd_host(
     words = ["nsenter", f"--net=/proc/{node.pid}/ns/net", "unshare", "--mount", "--pid", "--fork"]
     words += ["--uts", "--cgroup", "--kill-child", "/bin/sh", "-ec", _BOOT, "sh"]
     with (directory / "systemd.log").open("w") as log:
-        process = subprocess.Popen([*words, str(path), str(SYSTEMD)], stdout=log, stderr=log)
+        process = subprocess.Popen([*words, str(path), str(SYSTEMD), boot], stdout=log, stderr=log)
         try:
             yield SystemdHost(_first_process(process))
         finally:

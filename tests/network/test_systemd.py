@@ -32,6 +32,11 @@ address = "10.9.0.2"
 kind = "gre"
 addresses = { a = "10.255.0.1/30", b = "10.255.0.2/30" }
 """
+GUEST = """
+[guest]
+address = "10.1.0.10"
+from = "a"
+"""
 UP = f"{NETCONT} up {FILE} --side a"
 STATUS = f"{NETCONT} status"
 
@@ -105,3 +110,29 @@ def test_the_unit_brings_it_up_at_boot_once_the_address_is_there_and_puts_back_w
         assert host.run("systemctl", "stop", "netcont@web").returncode == 0
         assert "web: side a, up" in host.sh(STATUS)
         assert "web: down" in host.sh(f"{NETCONT} down web")
+
+
+def test_guests_that_were_switched_are_switched_after_a_reboot(tmp_path: Path) -> None:
+    lan = 'link = "br0"\nprefix = "10.{}.0.0/24"\n[{}'
+    text = TUNNEL.replace("[side.b", lan.format(1, "side.b")).replace(
+        "[tunnel", lan.format(2, "tunnel")
+    )
+    FILE.write_text(text + GUEST)
+    units = {UNIT: (SAMPLES / "systemd/system" / UNIT).read_text()}
+    for number, wanted in enumerate([(), ("netcont@web.service",), ("netcont@web.service",)]):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        # Another namespace each time, as after a reboot.
+        with bench() as place:
+            place.own.write_sysctl("net.ipv4.ip_forward", "1")
+            place.own.write_sysctl("net.ipv4.conf.all.rp_filter", "0")
+            with systemd_host(place.own, directory, units, wanted) as host:
+                running(host)
+                if number == 0:
+                    assert "guests switched" in host.sh(f"{UP} --switch")
+                else:
+                    host.wait("systemctl show -p SubState netcont@web", "SubState=exited")
+                assert "web: side a, up, guests switched" in host.sh(STATUS)
+                assert "dev nc-tun proto 77" in host.sh("ip route show 10.1.0.10")
+                if number == 2:
+                    assert "web: down" in host.sh(f"{NETCONT} down web")
