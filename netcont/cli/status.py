@@ -64,7 +64,9 @@ def status(
         names = there if name is None else (deployment_name(name),)
         records = [found for each in names if (found := engine.records.read(each)) is not None]
         everything = [change for record in records for change in record.stands]
-        seen = look(engine.node)  # before others are asked: the kernel tracks that as well
+        seen = look(
+            engine.node, everything
+        )  # before others are asked: the kernel tracks that as well
         with ThreadPoolExecutor(1) as beside:
             asking = beside.submit(_reached, engine.node, () if no_probe else records, patience_s)
             facts = Kernel(engine.node, ALIAS, ask=glance(names_of(everything))).facts(everything)

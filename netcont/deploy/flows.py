@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 from netcont.errors import KernelError, NetcontError
@@ -17,11 +18,14 @@ from netcont.kernel.flow import Flow
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.sockets import own_flows
 from netcont.model import plan as changes
-from netcont.model.plan import MAIN_TABLE, Plan
+from netcont.model.plan import MAIN_TABLE, Change, Plan
 from netcont.model.value import value
 
 _OVER = frozenset({"time-wait", "close", "last-ack"})
 """TCP states in which nothing more is to be said."""
+
+_ICMP = frozenset({"icmp", "icmpv6"})
+_DEFAULTS = frozenset({("default", MAIN_TABLE), ("::/0", MAIN_TABLE)})
 
 TRACK = (
     "nft 'table inet nc-flows { chain seen { type filter hook forward priority 0;"
@@ -88,6 +92,7 @@ class Prefixes:
             shift = each.max_prefixlen - each.prefixlen
             values = self._found.setdefault((each.version, shift), set())
             values.add(int(each.network_address) >> shift)
+        self._known: dict[bytes, bool] = {}
 
     @property
     def versions(self) -> frozenset[int]:
@@ -95,27 +100,45 @@ class Prefixes:
         return frozenset(version for version, _ in self._found)
 
     def __contains__(self, address: str) -> bool:
-        one = ip_address(address)
-        number = int(one)
-        return any(
-            number >> shift in values
-            for (version, shift), values in self._found.items()
-            if version == one.version
-        )
+        return self.hold(inet_pton(AF_INET6 if ":" in address else AF_INET, address))
+
+    def hold(self, address: bytes) -> bool:
+        """The same for an address in network order."""
+        known = self._known.get(address)
+        if known is None:
+            number, own = int.from_bytes(address, "big"), 4 if len(address) == 4 else 6
+            known = any(
+                version == own and number >> shift in values
+                for (version, shift), values in self._found.items()
+            )
+            self._known[address] = known
+        return known
 
 
-def routed(plan: Plan) -> Prefixes:
+def routed(plan: Iterable[Change]) -> Prefixes:
     """What a plan turns onto its path. Whole families, and tables that only rules lead to, are
     left out: the rules name who is meant."""
-    return Prefixes(ip_network(each) for each in _routed(plan) if not each.endswith("/0"))
+    found = (each for each in _routed(plan) if not each.endswith("/0"))
+    return Prefixes(ip_network(each) for each in found)
 
 
-def _routed(plan: Plan) -> Iterator[str]:
+def _routed(plan: Iterable[Change]) -> Iterator[str]:
     for change in plan:
         if isinstance(change, changes.AddRule):
             yield change.source
         elif isinstance(change, changes.AddRoute) and change.table == MAIN_TABLE:
             yield "0.0.0.0/0" if change.destination == "default" else change.destination
+
+
+def within(plan: Iterable[Change]) -> Prefixes:
+    """The networks of a plan's own links: what the gateways say to each other through them."""
+    plan = tuple(plan)
+    links = {each.name for each in plan if isinstance(each, changes.AddLink)}
+    return Prefixes(
+        ip_network((each.address, each.prefixlen), strict=False)
+        for each in plan
+        if isinstance(each, changes.AddAddress) and each.link in links
+    )
 
 
 @value
@@ -127,43 +150,56 @@ class Seen:
     why: str = ""
 
 
-def look(node: Namespace) -> Seen:
-    """Asks the kernel. Raises KernelError if not even this host's own sockets can be read."""
-    own = tuple(own_flows(node))
+def look(node: Namespace, plan: Iterable[Change]) -> Seen:
+    """Asks the kernel for connections of the addresses that plans turn onto their paths.
+
+    Raises KernelError if not even this host's own sockets can be read.
+    """
+    plan = tuple(plan)
+    passing, inner, own = routed(plan), within(plan), tuple(own_flows(node))
     try:
-        return Seen(own, read_conntrack(node))
+        tracked = read_conntrack(node, lambda each: passing.hold(each) or inner.hold(each))
     except KernelError as error:
         return Seen(own, None, _unreadable(error))
+    return Seen(own, tracked)
 
 
 def usage(seen: Seen, plan: Plan) -> Usage:
     """What uses a plan's path."""
-    prefixes = routed(plan)
-    unseen = [_bridged(change) for change in plan if isinstance(change, changes.SetMaster)]
-    flows = [each for each in seen.own if _uses(each, prefixes)]
-    if prefixes.versions and seen.tracked is None:
+    passing, inner = routed(plan), within(plan)
+    unseen = [text for change in plan for text in _untold(change)]
+    flows = [each for each in seen.own if _uses(each, passing, inner)]
+    versions = passing.versions | inner.versions
+    if versions and seen.tracked is None:
         unseen.append(seen.why)
-    elif prefixes.versions and seen.tracked is not None:
+    elif versions and seen.tracked is not None:
         own = {_ends(each) for each in flows}
-        passing = (each for each in seen.tracked.flows if _uses(each, prefixes))
-        flows += [each for each in passing if not own & {_ends(each), _ends(each)[::-1]}]
-        missing = sorted(prefixes.versions - seen.tracked.versions)
-        unseen += [_untracked(version) for version in missing]
+        found = (each for each in seen.tracked.flows if _uses(each, passing, inner))
+        flows += [each for each in found if not own & {_ends(each), _ends(each)[::-1]}]
+        unseen += [_untracked(version) for version in sorted(versions - seen.tracked.versions)]
     return Usage(tuple(flows), tuple(dict.fromkeys(unseen)))
 
 
-def _uses(flow: Flow, prefixes: Prefixes) -> bool:
+def _uses(flow: Flow, passing: Prefixes, inner: Prefixes) -> bool:
     if flow.state in _OVER:
         return False
-    return any(each in prefixes for each in (flow.source, flow.destination, *flow.translated))
+    ends = (flow.source, flow.destination, *flow.translated)
+    if any(each in passing for each in ends):
+        return True
+    # An echo request from one gateway to the other asks whether the path is there.
+    return flow.protocol not in _ICMP and any(each in inner for each in ends)
 
 
 def _ends(flow: Flow) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
     return ((flow.source, flow.source_port), (flow.destination, flow.destination_port))
 
 
-def _bridged(change: changes.SetMaster) -> str:
-    return f"what is bridged over {change.link} is not tracked"
+def _untold(change: Change) -> Iterator[str]:
+    """Why it cannot be told by addresses what uses a change."""
+    if isinstance(change, changes.SetMaster):
+        yield f"what is bridged over {change.link} is not tracked"
+    elif isinstance(change, changes.AddRoute) and (change.destination, change.table) in _DEFAULTS:
+        yield f"any connection may take the default route through {change.link}"
 
 
 def _unreadable(error: KernelError) -> str:

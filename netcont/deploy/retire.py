@@ -25,7 +25,7 @@ def retire(
     """
     until_s = time.monotonic() + drain_s
     while (record := engine.records.read(name)) is not None:
-        found = usage(look(engine.node), record.stands)
+        found = usage(look(engine.node, record.stands), record.stands)
         if found.idle:
             break
         left_s = until_s - time.monotonic()

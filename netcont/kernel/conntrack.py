@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from netcont.errors import KernelError
 from netcont.kernel.flow import Flow
@@ -30,6 +30,10 @@ _STATES = (
     *("last-ack", "time-wait", "close", "syn-sent"),
 )  # enum tcp_conntrack
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
+_TWO = {4: struct.Struct("=HHHHHH4sHH4s"), 6: struct.Struct("=HHHHHH16sHH16s")}
+_KINDS = {4: (1, 2), 6: (3, 4)}  # CTA_IP_V4_SRC, _DST, CTA_IP_V6_SRC, _DST
+_TYPE_MASK = 0x3FFF
+"""A tuple's attribute, the addresses' in it, and the two addresses; types without flags."""
 _LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -42,23 +46,44 @@ class Tracked:
     versions: frozenset[int]
 
 
-def read_conntrack(node: Namespace) -> Tracked:
-    """All connections that the kernel knows there; needs CAP_NET_ADMIN.
+def read_conntrack(node: Namespace, wanted: Callable[[bytes], bool] | None = None) -> Tracked:
+    """The connections that the kernel knows there; needs CAP_NET_ADMIN.
 
-    Raises KernelError: EPERM without the privilege, another errno where the kernel has no table.
+    wanted: whether those of an address (in network order) are to be told; None: all are. A table
+    may hold a quarter of a million. Raises KernelError: EPERM without the privilege, another errno
+    where the kernel has no table.
     """
     with node.entered():
         marks: dict[tuple[str, int | None], int] = {
             (_LOOPBACK[each], _mark(each)): each for each in _LOOPBACK
         }
     found = []
-    for family in _FAMILIES.values():
+    for version, family in _FAMILIES.items():
+        own = socket.inet_pton(family, _LOOPBACK[version])
         for body in dump(node, _GET, _HEADER.pack(family, 0, 0), _NETFILTER):
+            ends = _addresses(body, version) if wanted else None
+            if wanted and ends and ends[0] != own and not any(map(wanted, ends)):
+                continue
             flow = _flow(attributes(body, _HEADER.size, _WANTED))
             if flow is not None:
                 found.append(flow)
     seen = frozenset(marks[_begin(flow)] for flow in found if _begin(flow) in marks)
     return Tracked(tuple(flow for flow in found if _begin(flow) not in marks), seen)
+
+
+def _addresses(body: bytes, version: int) -> tuple[bytes, ...] | None:
+    """Source and destination of both directions, where they stand as the kernel writes them; None
+    if they stand elsewhere."""
+    two, found, start = _TWO[version], [], _HEADER.size
+    for _ in range(2):
+        if start + two.size > len(body):
+            return None
+        length, _, _, ip, _, first, source, _, second, destination = two.unpack_from(body, start)
+        if (ip & _TYPE_MASK, first, second) != (1, *_KINDS[version]):
+            return None
+        found += [source, destination]
+        start += length
+    return tuple(found)
 
 
 def _begin(flow: Flow) -> tuple[str, int | None]:

@@ -106,3 +106,22 @@ def test_a_refusal_lists_some_connections_and_counts_the_rest() -> None:
     assert "tcp 203.0.113.5:1000 -> 10.1.0.10:80 established" in str(error)
     assert "and 15 more" in str(error)
     assert "--drain" in error.remedy
+
+
+def test_a_default_route_through_the_path_may_carry_anything() -> None:
+    text = TUNNEL.replace("key = 42", 'key = 42\nroutes = { a = ["::/0"] }')
+    found = usage(seen(), plan_of(text))
+    assert not found.idle
+    assert found.unseen == ("any connection may take the default route through nc-tun",)
+
+
+def test_what_gateways_say_to_each_other_through_the_path_uses_it_but_for_pings() -> None:
+    session = flow("10.255.0.1", "10.255.0.2")
+    ping = Flow("icmp", "10.255.0.1", None, "10.255.0.2", None)
+    assert usage(seen(session, ping), plan_of(ROUTED)).flows == (session,)
+    assert usage(seen(ping), plan_of(ROUTED)).idle
+
+
+def test_a_ping_of_what_is_carried_counts() -> None:
+    ping = Flow("icmp", "203.0.113.5", None, GUEST, None)
+    assert usage(seen(ping), plan_of(TUNNEL)).flows == (ping,)

@@ -102,3 +102,16 @@ def test_addresses_after_nat_are_known_as_well(node: Namespace) -> None:
 def send(node: Namespace, to: tuple[str, int]) -> None:
     with node.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.sendto(b"x", to)
+
+
+def test_of_a_large_table_only_what_is_wanted_is_told(node: Namespace) -> None:
+    inside(node, f"ip route add default dev lo; {TRACK}")
+    wanted = socket.inet_aton("10.9.0.7")
+    with node.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        for host in range(1, 20):
+            one.sendto(b"", (f"10.9.0.{host}", 9))
+    found = read_conntrack(node, wanted.__eq__)
+    assert [each.destination for each in found.flows] == ["10.9.0.7"]
+    assert found.versions == frozenset({4, 6})
+    everything = {each.destination for each in read_conntrack(node).flows}
+    assert {f"10.9.0.{host}" for host in range(1, 20)} <= everything
