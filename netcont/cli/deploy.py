@@ -35,7 +35,6 @@ from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import Asking, as_told, names_of, objections, resolved
 from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
-from netcont.deploy.view import SCHEMA_VERSION, plan_lines
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import SideName
 from netcont.model.plan import Plan
@@ -89,6 +88,8 @@ def plan(
     sysctl or nsupdate line that does the same. Needs no root. Exit code 2 if `up` would refuse.
     """
     told = switched is not None and names
+    from netcont.deploy.view import SCHEMA_VERSION, plan_lines
+
     with engine_here(state_dir) as engine:
         half = _half(file, side)
         record = engine.records.read(half.name)

@@ -7,6 +7,7 @@ returns None, or its exit code.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -105,9 +106,18 @@ def netcont(settings: Settings, debug: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs netcont and returns its exit code. arguments: without the program; None: sys.argv."""
-    settings = Settings()
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    """Runs netcont and returns its exit code. arguments: without the program; None: sys.argv, and
+    the process ends afterwards."""
+    if arguments is not None:
+        return _run(arguments)
+    code = _run(sys.argv[1:])
+    # Nothing becomes garbage any more: Python need not look through all of it before it ends.
+    gc.freeze()
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    settings, given = Settings(), list(arguments)
     try:
         result = netcont.main(given, prog_name="netcont", standalone_mode=False, obj=settings)
     except click.ClickException as error:

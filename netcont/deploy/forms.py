@@ -14,7 +14,6 @@ from netcont.model.deployment import (
     Deployment,
     Extension,
     Guest,
-    PerSide,
     SideName,
     Tunnel,
     family_of,
@@ -22,6 +21,8 @@ from netcont.model.deployment import (
 
 Wrong = tuple[str, str]
 """What is wrong with a text, and the remedy."""
+
+_SIDES = tuple(SideName)
 
 Check = Callable[[str], Wrong | None]
 
@@ -39,19 +40,29 @@ def wrong_forms(deployment: Deployment) -> Iterator[Problem]:
         yield from _inner_forms(key, tunnel)
     for index, extension in enumerate(deployment.extension):
         key = key_of(deployment, "extension", index)
-        yield from _each(f"{key}.name", _given(extension.name), _own_link)
         yield from _inner_forms(key, extension)
-        yield from _per_side(f"{key}.bridge", extension.bridge)
-        yield from _per_side(f"{key}.parent", extension.parent)
-        yield from _each(f"{key}.head_end", extension.head_end, _address)
+        yield from _segment_forms(key, extension)
     for index, guest in enumerate(deployment.guest):
         yield from _guest_forms(key_of(deployment, "guest", index), guest)
 
 
 def _inner_forms(key: str, one: Tunnel | Extension) -> Iterator[Problem]:
-    for side in SideName:
-        yield from _each(f"{key}.addresses.{side}", one.addresses.at(side), _interface)
-        yield from _each(f"{key}.routes.{side}", one.routes.at(side), _prefix)
+    for side in _SIDES:
+        if addresses := one.addresses.at(side):
+            yield from _each(f"{key}.addresses.{side}", addresses, _interface)
+        if routes := one.routes.at(side):
+            yield from _each(f"{key}.routes.{side}", routes, _prefix)
+
+
+def _segment_forms(key: str, one: Extension) -> Iterator[Problem]:
+    if one.name is not None:
+        yield from _each(f"{key}.name", (one.name,), _own_link)
+    for word, texts in (("bridge", one.bridge), ("parent", one.parent)):
+        for side in _SIDES:
+            if (text := texts.at(side)) is not None:
+                yield from _each(f"{key}.{word}.{side}", (text,), _link)
+    if one.head_end:
+        yield from _each(f"{key}.head_end", one.head_end, _address)
 
 
 def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
@@ -61,18 +72,13 @@ def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
     yield from _each(f"{key}.mac", _given(guest.mac), _mac)
 
 
-def _per_side(key: str, one: PerSide) -> Iterator[Problem]:
-    for side in SideName:
-        yield from _each(f"{key}.{side}", _given(one.at(side)), _link)
-
-
 def _given(text: str | None) -> tuple[str, ...]:
     return () if text is None else (text,)
 
 
 def _each(key: str, texts: Sequence[str], check: Check) -> Sequence[Problem]:
     # Nearly all of them are right: nothing is made for those.
-    if not texts or not any(map(check, texts)):
+    if not any(map(check, texts)):
         return ()
     found = [(place, check(text)) for place, text in keyed(key, texts)]
     return [Problem(place, *wrong) for place, wrong in found if wrong is not None]

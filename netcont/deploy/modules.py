@@ -28,16 +28,13 @@ _MODULES = {
 def missing_kinds(plan: Plan, facts: Facts) -> list[str]:
     """Kinds of links that this kernel does not know: each is tried in a namespace of its own, for
     which root is needed, unless its module is loaded."""
-    kinds = {}
-    for change in plan:
-        kind = _kind(change)
-        if kind is not None and not Path("/sys/module", _MODULES[kind]).exists():
-            kinds[kind] = change
-    already = {link.kind for link in facts.links.values()}
-    return [_no_kind(kind) for kind in sorted(kinds.keys() - already) if not _known(kind)]
+    made = {_kind(change) for change in plan if isinstance(change, changes.AddLink)}
+    kinds = made - {link.kind for link in facts.links.values()}
+    unknown = [kind for kind in sorted(kinds) if not Path("/sys/module", _MODULES[kind]).exists()]
+    return [_no_kind(kind) for kind in unknown if not _known(kind)]
 
 
-def _kind(change: changes.Change) -> str | None:
+def _kind(change: changes.AddLink) -> str:
     match change:
         case changes.AddTunnel():
             return change.link_kind
@@ -45,10 +42,8 @@ def _kind(change: changes.Change) -> str | None:
             return "vxlan"
         case changes.AddVlan():
             return "vlan"
-        case changes.AddBridge():
-            return "bridge"
         case _:
-            return None
+            return "bridge"
 
 
 def _no_kind(kind: str) -> str:

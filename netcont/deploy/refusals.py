@@ -8,7 +8,7 @@ from netcont.deploy.address import is_link_local
 from netcont.deploy.forwarding import not_forwarding
 from netcont.deploy.half import Half
 from netcont.deploy.segments import remotes
-from netcont.deploy.standing import occupied
+from netcont.deploy.standing import occupied, traffic_of
 from netcont.kernel.facts import Facts
 from netcont.kernel.lookup import Way, way_to
 from netcont.kernel.namespace import Namespace
@@ -70,12 +70,12 @@ def _no_link(what: str, link: str | None, facts: Facts) -> Iterator[str]:
 
 
 def _taken(goal: Plan, known: Plan, facts: Facts) -> Iterator[str]:
-    ours = set(known)
+    ours, traffic = set(known), traffic_of(facts)
     names = {each.name for each in known if isinstance(each, changes.AddLink)}
     for change in goal:
         if ours and (change in ours or getattr(change, "name", None) in names):
             continue
-        found = occupied(change, facts)
+        found = occupied(change, facts, traffic)
         if found is not None:
             yield f"{found}: netcont did not make it, and leaves it alone: remove or rename it"
 

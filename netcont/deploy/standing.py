@@ -235,21 +235,57 @@ def hangs_on_own(change: Change) -> bool:
     return link is not None and link.startswith(OWN_PREFIX)
 
 
-def occupied(change: Change, facts: Facts) -> str | None:
-    """What is in the place of a change that netcont has not made; None: the place is free."""
-    if isinstance(change, changes.AddLink):
-        return _occupied_link(change, facts)
-    if isinstance(
-        change,
-        changes.SetSysctl
-        | changes.SetUp
-        | changes.SetMaster
-        | changes.SetAlias
-        | changes.SetBridgePort
+_NOBODYS = frozenset(
+    {
+        changes.SetSysctl,
+        changes.SetUp,
+        changes.SetMaster,
+        changes.SetAlias,
+        changes.SetBridgePort,
         # Its servers say themselves what they have against it (see netcont.deploy.naming).
-        | changes.MoveName,
-    ):
+        changes.MoveName,
+    }
+)
+
+Traffic = Mapping[tuple[object, ...], str]
+"""Links by the packets that they take: the kernel could not tell two of them apart, or a reader
+could not."""
+
+
+def traffic_of(facts: Facts) -> Traffic:
+    """What is taken already."""
+    found: dict[tuple[object, ...], str] = {}
+    for link in facts.links.values():
+        details = link.details
+        if link.kind == "vxlan":
+            # The kernel lets one VNI on two ports pass; a mistake all the same.
+            found[("vxlan", details.get("vni"))] = link.name
+        elif link.kind == "vlan":
+            found[("vlan", details.get("parent"), details.get("vlan_id"))] = link.name
+        elif "remote" in details:
+            ends = details.get("local"), details.get("remote"), details.get("key")
+            found[(link.kind, *ends)] = link.name
+    return found
+
+
+def _packets(change: changes.AddLink) -> tuple[object, ...]:
+    match change:
+        case changes.AddVxlan():
+            return "vxlan", change.vni
+        case changes.AddVlan():
+            return "vlan", change.parent, change.vlan_id
+        case changes.AddTunnel():
+            return change.link_kind, change.local, change.remote, change.key
+        case _:
+            return ()
+
+
+def occupied(change: Change, facts: Facts, traffic: Traffic) -> str | None:
+    """What is in the place of a change that netcont has not made; None: the place is free."""
+    if type(change) in _NOBODYS:
         return None
+    if isinstance(change, changes.AddLink):
+        return _occupied_link(change, facts, traffic)
     found = state(change, facts)
     if found.standing is Standing.MISSING:
         return None
@@ -257,29 +293,10 @@ def occupied(change: Change, facts: Facts) -> str | None:
     return f"{what}: it is there already" + (f" ({found.found})" if found.found else "")
 
 
-def _occupied_link(change: changes.AddLink, facts: Facts) -> str | None:
+def _occupied_link(change: changes.AddLink, facts: Facts, traffic: Traffic) -> str | None:
     link = facts.links.get(change.name)
     if link is not None:
         alias = f", alias {link.alias!r}" if link.alias else ""
         return f"the name {change.name} is taken by a foreign {link.kind or 'physical'} link{alias}"
-    for other in facts.links.values():
-        if _same_traffic(change, other):
-            return f"{other.name} takes the same packets ({change.commands()[0]})"
-    return None
-
-
-def _same_traffic(change: changes.AddLink, other: LinkFact) -> bool:
-    """Whether the kernel could not tell them apart, or a reader could not."""
-    details = other.details
-    if isinstance(change, changes.AddVxlan):
-        # The kernel lets one VNI on two ports pass; a mistake all the same.
-        return other.kind == "vxlan" and details.get("vni") == change.vni
-    if isinstance(change, changes.AddTunnel):
-        wanted = {"local": change.local, "remote": change.remote, "key": change.key}
-        return other.kind == change.link_kind and all(
-            details.get(k) == v for k, v in wanted.items()
-        )
-    if isinstance(change, changes.AddVlan):
-        same = details.get("parent") == change.parent
-        return other.kind == "vlan" and same and details.get("vlan_id") == change.vlan_id
-    return False
+    other = traffic.get(_packets(change))
+    return None if other is None else f"{other} takes the same packets ({change.commands()[0]})"

@@ -126,6 +126,7 @@ def attributes(body: bytes, start: int = 0, wanted: Collection[int] = range(1 <<
     """The attributes from a place on, by number; wanted: which of them."""
     found: Attributes = {}
     header, end = _ATTRIBUTE.unpack_from, len(body) - _ATTRIBUTE.size
+    all_of_them = len(wanted)
     while start <= end:
         length, kind = header(body, start)
         if length < _ATTRIBUTE.size:
@@ -133,6 +134,8 @@ def attributes(body: bytes, start: int = 0, wanted: Collection[int] = range(1 <<
         kind &= _TYPE_MASK
         if kind in wanted:
             found[kind] = body[start + _ATTRIBUTE.size : start + length]
+            if len(found) == all_of_them:
+                break
         start += (length + 3) & ~3
     return found
 
