@@ -6,7 +6,7 @@ Not imported by a host that moves no names: it takes a while.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from netcont.dns.access import Access
 from netcont.dns.agreement import wait_until_agreed
@@ -21,13 +21,12 @@ from netcont.dns.zone_update import rehearse
 from netcont.errors import DnsError, KernelError, NetcontError
 from netcont.kernel.name_fact import NameFact
 from netcont.model.plan import MoveName
-from netcont.model.value import value
 
 BRIEF = Patience(answer_s=1.0, tries=1)
 """For a look, when nothing depends on it."""
 
 
-@value
+@dataclass(frozen=True)
 class _Remembering(Access):
     """Zones are looked for once."""
 

@@ -14,6 +14,7 @@ from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.model.deployment import SideName, Tunnel
 from netcont.model.plan import AddVxlan, Change, SetSysctl, SetUp
+from netcont.model.value import value
 
 from .bench import AT_B, Gateway, difference, needs_root
 from .files import ROUTED, SEGMENT, TUNNEL, deployment
@@ -21,7 +22,7 @@ from .files import ROUTED, SEGMENT, TUNNEL, deployment
 pytestmark = needs_root
 
 
-@dataclass(frozen=True)
+@value
 class OverVxlan(Half):
     """Guests carried as over GRE, but over what every kernel has."""
 

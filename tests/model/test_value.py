@@ -25,6 +25,7 @@ def classes(decorate: Callable[[type], type]) -> tuple[Any, Any, Any]:
         name: str = "n"
         secret: str = field(default="s", repr=False)
         note: str = field(default="", compare=False)
+        more: list[int] = field(default_factory=list, compare=False)
 
         @cached_property
         def length(self) -> int:
@@ -50,6 +51,7 @@ def made(found: tuple[Any, Any, Any]) -> list[Any]:
         named(1, name="m"),
         named(1, secret="t"),
         named(1, note="u"),
+        named(1, more=[1]),
         nothing(),
     ]
 
