@@ -7,7 +7,7 @@ netcont knows to be its own is removed: what its record names, and what looks li
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from netcont.deploy.naming import Ask, Asking, goes_on, names_of, undo_of, without
@@ -29,28 +29,19 @@ from netcont.kernel.rtnetlink import CHUNK, send
 from netcont.model import plan as changes
 from netcont.model.plan import ROUTE_PROTOCOL, Change, Plan
 
-Step = Callable[[], None]
-
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
-
-
-def no_step() -> None:
-    """What is called around every change where nobody wants to know."""
 
 
 @dataclass
 class Kernel:
     """A namespace that is looked at and changed.
 
-    alias: what netcont's links of this deployment carry. step: called before and after each
-    request. chunk: how many changes go into one request. left: names that stay as they are; ask:
+    alias: what netcont's links of this deployment carry. left: names that stay as they are; ask:
     asks about the others. made: changes that were made by this object and not taken back.
     """
 
     node: Namespace
     alias: str
-    step: Step = no_step
-    chunk: int = CHUNK
     left: frozenset[Change] = frozenset()
     ask: Ask = field(default_factory=Asking)
     made: list[Change] = field(default_factory=list)
@@ -131,7 +122,7 @@ class Kernel:
                 message = None  # the interpreter says which link is not there
             if message is not None:
                 waiting.append((change, message))
-            if message is None or len(waiting) >= self.chunk:
+            if message is None or len(waiting) >= CHUNK:
                 self._send(waiting)
                 waiting = []
             if message is None:
@@ -145,9 +136,7 @@ class Kernel:
     def _send(self, waiting: list[tuple[Change, Message]]) -> None:
         if not waiting:
             return
-        self.step()
         codes = send(self.node, [message for _, message in waiting])
-        self.step()
         self.made += [change for (change, _), code in zip(waiting, codes, strict=True) if not code]
         for (change, _), code in zip(waiting, codes, strict=True):
             if code:
@@ -194,20 +183,16 @@ class Kernel:
         if len(links) == 1:
             return self._try(changes.DelLink(links[0].node, links[0].name))
         group = unused_group({link.group for link in facts.links.values()})
-        for start in range(0, len(links), self.chunk):
-            some = links[start : start + self.chunk]
-            self.step()
+        for start in range(0, len(links), CHUNK):
+            some = links[start : start + CHUNK]
             codes = send(self.node, [into_group(facts.links[e.name].index, group) for e in some])
-            self.step()
             for link, code in zip(some, codes, strict=True):
                 if code and code not in _GONE:
                     return refused(self.node, link.undo(), code)
                 self.node.forget(link.name)
         if not links:
             return None
-        self.step()
         (code,) = send(self.node, [delete_group(group)])
-        self.step()
         return refused(self.node, links[0].undo(), code) if code and code not in _GONE else None
 
     def _try(self, change: Change) -> KernelError | None:
@@ -254,6 +239,4 @@ class Kernel:
         return True
 
     def _perform(self, change: Change) -> None:
-        self.step()
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan((change,)))
-        self.step()

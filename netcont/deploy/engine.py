@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netcont.deploy.converge import Kernel, Step, no_step
+from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
 from netcont.deploy.far_end import far_ends
 from netcont.deploy.half import Half
@@ -42,7 +42,6 @@ from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.lookup import link_mac
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.origin import kernel_origin
-from netcont.kernel.rtnetlink import CHUNK
 from netcont.model import plan as changes
 from netcont.model.plan import Announce, Change, Plan
 
@@ -60,16 +59,13 @@ Watch = Callable[[str, str, float], None]
 class Engine:
     """The deployments of one namespace.
 
-    state_dir: for records and lock together; None: the system's directories. step: called around
-    every request and every write of a record. chunk: changes in one request. announcing_s: how long
+    state_dir: for records and lock together; None: the system's directories. announcing_s: how long
     `up` stays for its announcements. tell: is told what it waits for.
     """
 
     node: Namespace
     state_dir: Path | None = None
     wait_s: float = WAIT_S
-    step: Step = no_step
-    chunk: int = CHUNK
     announcing_s: float = ANNOUNCING_S
     tell: Tell = silent
 
@@ -125,15 +121,16 @@ class Engine:
                 source=source,
                 goal=goal,
                 forward=known == goal,
-                was=_was(goal, facts) | record.was,
+                was=self._was(half.name, goal, facts) | record.was,
             )
             if confirm_within_s is not None and watch is not None:
                 begun = replace(begun, confirmation=_due(record, confirm_within_s))
-            self._write(begun)
+            self.records.write(begun)
             if begun.confirmation is not None and watch is not None:
                 self._watched(begun.confirmation, watch, record)
             self._go(kernel, begun, record)
-            self._write(replace(begun.settled(goal), switched=half.switched, ends=ends))
+            settled = begun.settled(goal)
+            self.records.write(replace(settled, switched=half.switched, ends=ends))
         self._announce(half)
         if told:
             wait_until_all_servers_agree(names_of(merged(known, goal)))
@@ -183,7 +180,7 @@ class Engine:
                     f"{name}: nothing waits to be confirmed",
                     remedy="it was confirmed or reverted already: `netcont status` shows which",
                 )
-            self._write(replace(record, confirmation=None))
+            self.records.write(replace(record, confirmation=None))
 
     def revert(self, name: str, token: str) -> bool:
         """The time is over: what was not confirmed is taken back; returns whether it was."""
@@ -224,18 +221,13 @@ class Engine:
             watch(before.name, due.token, due.due_s)
         except NetcontError:
             if before.stands.changes:
-                self._write(before)
+                self.records.write(before)
             else:
                 self.records.remove(before.name)
             raise
 
     def _kernel(self, name: str) -> Kernel:
-        return Kernel(self.node, f"{ALIAS} {name}", self.step, self.chunk)
-
-    def _write(self, record: Record) -> None:
-        self.step()
-        self.records.write(record)
-        self.step()
+        return Kernel(self.node, f"{ALIAS} {name}")
 
     def _settled(self, name: str) -> Record | None:
         """The record, once what a killed process left is completed or taken back."""
@@ -265,39 +257,47 @@ class Engine:
             return None
         # A name that is in what stands and in the goal as well is untouched.
         stands = without(record.known, set(names_of(target)) - left)
-        self._write(replace(record, stands=stands, goal=target, forward=True))
+        self.records.write(replace(record, stands=stands, goal=target, forward=True))
         kernel = self._kernel(record.name)
         kernel.left = left
         kernel.converge(record.known, target, record.was)
         settled = replace(record.settled(target), switched=switched, confirmation=None)
-        self._write(settled)
+        self.records.write(settled)
         return settled
 
     def _undo(self, record: Record, left: Collection[Change] = ()) -> None:
         known = without(record.known, left)
-        was = self._hand_over(record)
+        # Settings that another deployment needs stay.
+        others = self._others(record.name)
+        was = {key: value for key, value in record.was.items() if key not in others}
         leaving = replace(
             record, stands=known, goal=Plan(), forward=True, was=was, confirmation=None
         )
-        self._write(leaving)
+        self.records.write(leaving)
         self._kernel(record.name).converge(known, Plan(), was)
-        self.step()
         self.records.remove(record.name)
-        self.step()
 
-    def _hand_over(self, record: Record) -> dict[str, str]:
-        """Settings that another deployment needs stay; it learns what they were at first."""
-        was = dict(record.was)
-        for name in self.records.names():
-            other = self.records.read(name) if name != record.name else None
-            if other is None:
-                continue
-            shared = was.keys() & other.was.keys()
-            if shared:
-                self._write(replace(other, was=other.was | {key: was[key] for key in shared}))
-            for key in shared:
-                del was[key]
-        return was
+    def _others(self, name: str) -> dict[str, str]:
+        """What settings were before netcont, as other deployments that need them know."""
+        found: dict[str, str] = {}
+        for each in self.records.names():
+            other = self.records.read(each) if each != name else None
+            found |= other.was if other is not None else {}
+        return found
+
+    def _was(self, name: str, goal: Plan, facts: Facts) -> dict[str, str]:
+        """Settings that are not of netcont's links, as they were before netcont.
+
+        Raises KernelError if this kernel has none of that name.
+        """
+        found = {}
+        for each in goal:
+            if isinstance(each, changes.SetSysctl) and not hangs_on_own(each):
+                if each.key not in facts.sysctls:
+                    raise KernelError(f"{each.key}: this kernel has no such setting")
+                found[each.key] = facts.sysctls[each.key]
+        others = self._others(name)
+        return {key: others.get(key, value) for key, value in found.items()}
 
     def _go(self, kernel: Kernel, begun: Record, before: Record) -> None:
         """To the goal, or, if the kernel refuses, back to what stood. Raises the first error."""
@@ -315,13 +315,13 @@ class Engine:
 
     def _back(self, begun: Record, before: Record, made: Plan) -> None:
         if before.stands == begun.goal:
-            self._write(before)
+            self.records.write(before)
         elif before.stands.changes:
             known = merged(before.stands, made)
             back = self._kernel(begun.name)
             back.left = untouched(before.stands, before.stands, begun.goal)
             back.converge(known, before.stands, begun.was)
-            self._write(before)
+            self.records.write(before)
         else:
             self._undo(replace(begun, stands=made, goal=None))
 
@@ -356,17 +356,6 @@ class Engine:
 
 def _drifted(goal: Plan, facts: Facts) -> bool:
     return any(state(each, facts).standing is not Standing.PRESENT for each in goal)
-
-
-def _was(goal: Plan, facts: Facts) -> dict[str, str]:
-    """Settings that are not of netcont's links, as they are now. Raises KernelError."""
-    found = {}
-    for each in goal:
-        if isinstance(each, changes.SetSysctl) and not hangs_on_own(each):
-            if each.key not in facts.sysctls:
-                raise KernelError(f"{each.key}: this kernel has no such setting")
-            found[each.key] = facts.sysctls[each.key]
-    return found
 
 
 def _due(record: Record, within_s: float) -> Confirmation:

@@ -1,11 +1,11 @@
-"""SIGKILL before and after every request to the kernel and every write of a record."""
+"""SIGKILL before every single request to the kernel and every write of a setting or a record."""
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +13,11 @@ from netcont.deploy.engine import Engine
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.model.deployment import SideName, Tunnel
-from netcont.model.plan import AddVxlan, Change, SetSysctl, SetUp
+from netcont.model.plan import AddTunnel, AddVxlan, Change
 from netcont.model.value import value
 
-from .bench import AT_B, Gateway, difference, needs_root
+from .bench import AT_B, AT_B_IPV6, Gateway, difference, gateway, needs_root
+from .effects import Effects
 from .files import ROUTED, SEGMENT, TUNNEL, deployment
 
 pytestmark = needs_root
@@ -27,54 +28,74 @@ class OverVxlan(Half):
     """Guests carried as over GRE, but over what every kernel has."""
 
     def _tunnel(self, tunnel: Tunnel) -> Iterator[Change]:
-        here = self.deployment.at(self.side).address
-        yield AddVxlan(self.node, tunnel.name, 42, here, 4789, 1450, mac="02:00:00:00:00:42")
-        yield self.alias(tunnel.name)
-        yield SetSysctl(self.node, f"net.ipv4.conf.{tunnel.name}.rp_filter", "0")
-        yield SetUp(self.node, tunnel.name)
+        for each in super()._tunnel(tunnel):
+            if isinstance(each, AddTunnel):
+                vni = each.key or 1
+                mac = f"02:00:00:00:00:{vni:02x}"
+                yield AddVxlan(self.node, each.name, vni, each.local, 4789, 1400, mac=mac)
+            else:
+                yield each
 
 
-def apart(found: list[str], *wanted: list[str]) -> list[str]:
-    """The difference from the nearest of the snapshots."""
-    return min((difference(each, found) for each in wanted), key=len)
+GUESTS = """
+[side.a]
+address = "2001:db8:a::1"
+link = "lan0"
+prefix = ["10.1.0.0/24", "2001:db8:1::/64"]
+[side.b]
+address = "2001:db8:b::1"
+link = "lan0"
+prefix = ["10.2.0.0/24", "2001:db8:2::/64"]
+[tunnel]
+kind = "gre"
+addresses = { a = ["10.255.0.1/30", "2001:db8:ff::1/64"], b = "2001:db8:ff::2/64" }
+[[guest]]
+address = "10.1.0.10"
+from = "a"
+gateway = "10.1.0.1"
+[[guest]]
+address = "2001:db8:1::10"
+from = "a"
+gateway = "2001:db8:1::1"
+neighbours = "2001:db8:1::20"
+"""
+"""One of each family, over IPv6."""
 
+ROUTED6 = ROUTED.replace('"192.0.2.1"', '"2001:db8:a::1"').replace(
+    '"198.51.100.1"', '"2001:db8:b::1"'
+)
 
 HALVES = {
-    "guest at home": OverVxlan(deployment(TUNNEL), SideName.A, "web", switched=True),
-    "guest away": OverVxlan(deployment(TUNNEL), SideName.B, "web", switched=True),
+    "guests at home": OverVxlan(deployment(GUESTS), SideName.A, "web", switched=True),
+    "guests away": OverVxlan(deployment(GUESTS), SideName.B, "web", switched=True),
     "segment on a foreign bridge": Half(deployment(SEGMENT), SideName.A, "web"),
     "segment on an own bridge": Half(deployment(SEGMENT), SideName.B, "web"),
-    "two routed segments": Half(deployment(ROUTED), SideName.A, "web"),
+    "two routed segments": Half(deployment(ROUTED6), SideName.A, "web"),
 }
 
 
-def placed(host: Gateway, case: str) -> Half:
-    """The half, with the gateway on its side."""
-    half = HALVES[case]
-    if half.side is SideName.B:
-        host.sh(AT_B)
-    return half
+@pytest.fixture(params=HALVES)
+def half(request: pytest.FixtureRequest) -> Half:
+    return HALVES[request.param]
 
 
-@dataclass
-class Killer:
-    """Kills its process at the step of that number."""
-
-    at: int
-    passed: int = field(default=0)
-
-    def __call__(self) -> None:
-        self.passed += 1
-        if self.passed == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
+@pytest.fixture
+def there(half: Half, tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway on the half's side, with IPv6 where that is spoken."""
+    ipv6 = half.deployment.family == 6
+    with gateway(tmp_path / "state", ipv6=ipv6) as one:
+        if half.side is SideName.B:
+            one.sh(AT_B_IPV6 if ipv6 else AT_B)
+        yield one
 
 
-def act(host: Gateway, half: Half, verb: str, at: int = 0) -> int:
-    """One command on the gateway, killed at a step (0: never); its exit status."""
+def act(host: Gateway, half: Half, verb: str, at: int = 0) -> bool:
+    """One command on the gateway, killed before an effect (0: never); whether it was."""
 
     def inside() -> None:
+        Effects(at, host.state).watch()
         with Here() as node:
-            engine = Engine(node, host.state, 5, Killer(at), chunk=1, announcing_s=0)
+            engine = Engine(node, host.state, 5, announcing_s=0)
             if verb == "up":
                 engine.up(half, "web.toml", switched=half.switched)
             elif verb == "down":
@@ -84,54 +105,50 @@ def act(host: Gateway, half: Half, verb: str, at: int = 0) -> int:
 
     ended = host.run(inside)
     assert ended.status in (0, -signal.SIGKILL), ended.said
-    return ended.status
+    return ended.status != 0
 
 
-@pytest.mark.parametrize("case", HALVES)
-def test_up_killed_anywhere_is_taken_back_or_stands(host: Gateway, case: str) -> None:
-    half = placed(host, case)
-    before = host.snapshot()
-    act(host, half, "up")
-    after = host.snapshot()
-    assert after != before
-    act(host, half, "down")
-    assert difference(before, host.snapshot()) == []
+def nearest(found: list[str], *wanted: list[str]) -> list[str]:
+    """The difference from the nearest of the snapshots."""
+    return min((difference(each, found) for each in wanted), key=len)
+
+
+def test_up_killed_anywhere_is_taken_back_or_stands(there: Gateway, half: Half) -> None:
+    before = there.snapshot()
     at, stood = 0, 0
-    while True:
-        at += 1
-        killed = act(host, half, "up", at) != 0
-        act(host, half, "recover")
-        found = host.snapshot()
-        assert apart(found, before, after) == [], at
-        stood += found == after
-        if found == after:
-            act(host, half, "down")
-            assert host.snapshot() == before
-        if not killed:
-            break
-    # Only once the record says that it stands, it does.
-    assert at > 2 * len(half.plan())
-    assert stood == 2
+    after: list[str] = []
+    act(there, half, "up")
+    after = there.snapshot()
+    assert after != before
+    act(there, half, "down")
+    assert difference(before, there.snapshot()) == []
+    while act(there, half, "up", at := at + 1):
+        act(there, half, "recover")
+        found = there.snapshot()
+        assert nearest(found, before, after) == [], at
+        if found != before:
+            stood += 1
+            act(there, half, "down")
+            assert difference(before, there.snapshot()) == []
+    assert difference(after, there.snapshot()) == []
+    # Until the record says that it stands it is taken back.
+    assert at > len(half.plan())
+    assert stood <= 1
 
 
-@pytest.mark.parametrize("case", HALVES)
-def test_down_killed_anywhere_is_completed_or_never_began(host: Gateway, case: str) -> None:
-    half = placed(host, case)
-    before = host.snapshot()
-    act(host, half, "up")
-    after = host.snapshot()
+def test_down_killed_anywhere_is_completed_or_never_began(there: Gateway, half: Half) -> None:
+    before = there.snapshot()
+    act(there, half, "up")
+    after = there.snapshot()
     at = 0
-    while True:
-        at += 1
-        killed = act(host, half, "down", at) != 0
-        act(host, half, "recover")
-        found = host.snapshot()
-        assert apart(found, before, after) == [], at
-        if not killed:
-            break
-        act(host, half, "up")
-        assert host.snapshot() == after
-    assert found == before
+    while act(there, half, "down", at := at + 1):
+        act(there, half, "recover")
+        found = there.snapshot()
+        assert nearest(found, before, after) == [], at
+        if found != after:
+            act(there, half, "up")
+            assert difference(after, there.snapshot()) == []
+    assert difference(before, there.snapshot()) == []
     assert at > 4
 
 
@@ -144,41 +161,100 @@ def test_an_update_killed_anywhere_is_taken_back_or_stands(host: Gateway) -> Non
     act(host, one, "up")
     before = host.snapshot()
     at = 0
-    while True:
-        at += 1
-        killed = act(host, other, "up", at) != 0
+    while act(host, other, "up", at := at + 1):
         act(host, one, "recover")
         found = host.snapshot()
-        assert apart(found, before, after) == [], at
-        if not killed:
-            break
-        act(host, one, "up")
-    assert difference(after, found) == []
+        assert nearest(found, before, after) == [], at
+        if found != before:
+            act(host, one, "up")
+            assert difference(before, host.snapshot()) == []
+    assert difference(after, host.snapshot()) == []
     assert at > 10
 
 
-def test_the_next_up_completes_and_the_next_down_takes_back_what_was_killed(host: Gateway) -> None:
-    half = placed(host, "guest away")
+FIRST = OverVxlan(deployment(TUNNEL), SideName.B, "first", switched=True)
+SECOND = OverVxlan(
+    deployment(
+        TUNNEL.replace("10.1.0.10", "10.1.0.11").replace(
+            "key = 42", 'key = 43\nname = "nc-second"\ntable = 999'
+        )
+    ),
+    SideName.B,
+    "second",
+    switched=True,
+)
+"""Both need settings of the LAN's."""
+
+
+def test_settings_that_two_deployments_need_survive_an_up_that_is_killed(host: Gateway) -> None:
+    host.sh(AT_B)
+    act(host, FIRST, "up")
     before = host.snapshot()
-    act(host, half, "up")
+    act(host, SECOND, "up")
     after = host.snapshot()
-    act(host, half, "down")
-    for at in range(3, 20, 4):
-        assert act(host, half, "up", at) != 0
-        act(host, half, "up")
-        assert host.snapshot() == after
-        act(host, half, "down")
-        assert act(host, half, "up", at) != 0
-        act(host, half, "down")
-        assert host.snapshot() == before
+    act(host, SECOND, "down")
+    assert difference(before, host.snapshot()) == []
+    at = 0
+    while act(host, SECOND, "up", at := at + 1):
+        act(host, SECOND, "recover")
+        assert nearest(host.snapshot(), before, after) == [], at
+        act(host, SECOND, "down")
+        assert difference(before, host.snapshot()) == []
+    assert at > len(SECOND.plan())
+
+
+@pytest.mark.parametrize("other_first", [True, False])
+def test_settings_go_back_with_the_last_deployment_whatever_was_killed(
+    host: Gateway, other_first: bool
+) -> None:
+    host.sh(AT_B)
+    first, second = (SECOND, FIRST) if other_first else (FIRST, SECOND)
+    at_first = host.snapshot()
+    act(host, first, "up")
+    act(host, second, "up")
+    before = host.snapshot()
+    act(host, FIRST, "down")
+    after = host.snapshot()
+    act(host, SECOND, "down")
+    assert difference(at_first, host.snapshot()) == []
+    at, killed = 0, True
+    while killed:
+        act(host, first, "up")
+        act(host, second, "up")
+        killed = act(host, FIRST, "down", at := at + 1)
+        act(host, FIRST, "recover")
+        assert nearest(host.snapshot(), before, after) == [], at
+        act(host, FIRST, "down")
+        assert difference(after, host.snapshot()) == []
+        act(host, SECOND, "down")
+        assert difference(at_first, host.snapshot()) == [], at
+    assert at > 6
+
+
+def test_the_next_up_completes_and_the_next_down_takes_back_what_was_killed(host: Gateway) -> None:
+    host.sh(AT_B)
+    before = host.snapshot()
+    act(host, FIRST, "up")
+    after = host.snapshot()
+    act(host, FIRST, "down")
+    at = 3
+    while act(host, FIRST, "up", at):
+        act(host, FIRST, "up")
+        assert difference(after, host.snapshot()) == []
+        act(host, FIRST, "down")
+        act(host, FIRST, "up", at)
+        act(host, FIRST, "down")
+        assert difference(before, host.snapshot()) == []
+        at += 3
+    assert at > 12
 
 
 def test_recovering_can_be_killed_as_well(host: Gateway) -> None:
-    half = placed(host, "guest at home")
+    half = replace(FIRST, side=SideName.A)
     before = host.snapshot()
-    assert act(host, half, "up", 13) != 0
+    assert act(host, half, "up", 9)
     at = 0
-    while act(host, half, "recover", at := at + 1) != 0:
+    while act(host, half, "recover", at := at + 1):
         pass
     assert at > 4
-    assert host.snapshot() == before
+    assert difference(before, host.snapshot()) == []

@@ -20,6 +20,7 @@ from netcont.model.deployment import SideName
 from netcont.model.plan import AddRoute, Plan
 
 from .bench import AT_B, Ended, Gateway, difference, needs_root
+from .effects import Effects
 from .files import ROUTED, SEGMENT, TUNNEL, deployment
 
 pytestmark = needs_root
@@ -461,9 +462,8 @@ def test_a_signal_waits_until_the_kernel_is_in_one_state(host: Gateway, signum: 
     def inside() -> int:
         signal.signal(signum, signal.SIG_DFL)
         with Here() as node:
-            step = iter([os.getpid()])
-            hook = lambda: [os.kill(pid, signum) for pid in step]  # noqa: E731
-            Engine(node, host.state, step=hook).up(half, "web.toml")  # type: ignore[arg-type]
+            Effects(2, host.state, lambda: os.kill(os.getpid(), signum)).watch()
+            Engine(node, host.state).up(half, "web.toml")
         return 0
 
     assert host.run(inside).status == -signum

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from deploy.bench import AT_B, Ended, Gateway, difference, gateway, needs_root
+from deploy.effects import Effects, kill
 from deploy.files import ROUTED
-from deploy.test_killed import Killer
 from dns_servers import (
     KEY,
     LOOPBACK,
@@ -106,13 +106,14 @@ class World:
         return Half(found, SideName.B, "web", switched=switched)
 
     def act(
-        self, verb: str, step: Callable[[], None] = lambda: None, *, switched: bool = True
+        self, verb: str, at: int | None = 0, do: Callable[[], None] = kill, *, switched: bool = True
     ) -> Ended:
-        """One command of the engine, with something done at each of its steps."""
+        """One command of the engine, killed before an effect (0: never; None: each)."""
 
         def inside() -> int:
+            Effects(at, self.host.state, do).watch()
             with Here() as node:
-                engine = Engine(node, self.host.state, 5, step, chunk=1, announcing_s=0)
+                engine = Engine(node, self.host.state, 5, announcing_s=0)
                 try:
                     if verb == "up":
                         engine.up(self.half(switched=switched), "web.toml", switched=switched)
@@ -323,11 +324,11 @@ def test_a_server_that_fails_after_all_takes_the_kernels_changes_back(world: Wor
     world.primary.process, server = None, world.primary.process
     assert server is not None
 
-    def kill() -> None:
+    def disturb() -> None:
         if "vxlan id 101" in world.host.sh("ip -d link"):
             os.kill(server.pid, signal.SIGKILL)
 
-    ended = world.act("up", kill)
+    ended = world.act("up", None, disturb)
     server.wait()
     assert ended.status == 1
     assert "could not be asked about" in ended.said or "UNREACHABLE" in ended.said
@@ -388,7 +389,7 @@ def test_a_switch_killed_anywhere_is_taken_back_whole_or_stands_whole(
     stood, at = 0, 0
     while True:
         at += 1
-        killed = world.act("up", Killer(at), switched=switched).status != 0
+        killed = world.act("up", at, switched=switched).status != 0
         world.act("recover")
         found = state_of(world)
         assert found in (before, after), at
@@ -399,7 +400,7 @@ def test_a_switch_killed_anywhere_is_taken_back_whole_or_stands_whole(
         if not killed:
             break
     assert at > 4
-    assert stood == 2
+    assert stood == 1
 
 
 def test_recovering_a_switch_can_be_killed_as_well(world: World) -> None:
@@ -407,10 +408,13 @@ def test_recovering_a_switch_can_be_killed_as_well(world: World) -> None:
         world.act("up", switched=switched)
     away = state_of(world)
     # Killed when the name is back home already, and the record does not say so yet.
-    assert world.act("up", Killer(5), switched=False).status != 0
+    at = 1
+    while world.act("up", at, switched=False).status != 0 and world.records() != HOME:
+        world.act("recover")
+        at += 1
     assert world.records() == HOME
     at = 0
-    while world.act("recover", Killer(at := at + 1)).status != 0:
+    while world.act("recover", at := at + 1).status != 0:
         pass
     assert at > 3
     assert state_of(world) == away
