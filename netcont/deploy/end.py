@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netcont.model.deployment import Deployment, Side, SideName
 from netcont.model.plan import Change, SetAlias
-from netcont.model.value import value
 
 ALIAS = "netcont"
 
 
-@value
+@dataclass(frozen=True)
 class End:
     """name: the deployment's. node: what the changes call this host. switched: guests have moved to
     the other side."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
@@ -19,7 +20,6 @@ from netcont.kernel.namespace import Namespace
 from netcont.kernel.sockets import own_flows
 from netcont.model import plan as changes
 from netcont.model.plan import MAIN_TABLE, Change, Plan
-from netcont.model.value import value
 
 _OVER = frozenset({"time-wait", "close", "last-ack"})
 """TCP states in which nothing more is to be said."""
@@ -34,7 +34,7 @@ TRACK = (
 """Makes the kernel track connections of both families, and changes nothing else."""
 
 
-@value
+@dataclass(frozen=True)
 class Usage:
     """What uses a deployment's path. unseen: why there may be more than these; empty: there are
     no more."""
@@ -141,7 +141,7 @@ def within(plan: Iterable[Change]) -> Prefixes:
     )
 
 
-@value
+@dataclass(frozen=True)
 class Seen:
     """All connections at one time. tracked None: why says that the table cannot be read."""
 

@@ -8,6 +8,7 @@ side to its new link.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from netcont.deploy import segments, tunnels
@@ -15,10 +16,9 @@ from netcont.deploy.end import End
 from netcont.deploy.names import moves
 from netcont.model.deployment import Extension, Tunnel
 from netcont.model.plan import Change, Plan
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class Half(End):
     """One side of a deployment, with its plan."""
 

@@ -4,12 +4,11 @@ directories."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from netcont.model.value import value
 
-
-@value
+@dataclass(frozen=True)
 class Assignment:
     """One line: key=value in a section."""
 

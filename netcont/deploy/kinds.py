@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import MISSING, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType
@@ -17,7 +17,6 @@ from typing import Any, Protocol, get_args, get_origin, get_type_hints
 from netcont.deploy.address import canonical
 from netcont.deploy.problems import Problem, nearest
 from netcont.model.deployment import Between
-from netcont.model.value import value
 
 Schema = dict[str, Any]
 
@@ -64,7 +63,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@value
+@dataclass(frozen=True)
 class Number:
     """A whole number."""
 
@@ -85,7 +84,7 @@ class Number:
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
-@value
+@dataclass(frozen=True)
 class Word:
     """One of a few words."""
 
@@ -104,7 +103,7 @@ class Word:
         return {"enum": [each.value for each in self.words]}
 
 
-@value
+@dataclass(frozen=True)
 class Several:
     """A list; a list of one may be written as the one alone."""
 
@@ -123,7 +122,7 @@ class Several:
         return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
-@value
+@dataclass(frozen=True)
 class Member:
     """A key of a table. name: the model's. default: where it is plain; None: nothing to show."""
 
@@ -133,7 +132,7 @@ class Member:
     default: Any
 
 
-@value
+@dataclass(frozen=True)
 class Table:
     """A table, which becomes an object of a class; members by their keys."""
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from netcont.deploy.keyfile import Assignment, assignments, in_force
 from netcont.model import plan as changes
 from netcont.model.plan import AddLink, Plan
-from netcont.model.value import value
 
 ROOT = Path("/")
 SAMPLES = Path(__file__).parent / "etc"
@@ -40,7 +40,7 @@ _MANAGERS = {
 }
 
 
-@value
+@dataclass(frozen=True)
 class OwnLink:
     """A link of netcont's. kind: the kernel's word; nm_type: NetworkManager's."""
 
@@ -49,7 +49,7 @@ class OwnLink:
     nm_type: str
 
 
-@value
+@dataclass(frozen=True)
 class Warned:
     """What is wrong, the file in /etc that mends it, and the command that has it read."""
 

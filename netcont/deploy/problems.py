@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from netcont.errors import ConfigurationError
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class Problem:
     """One thing. key: dotted, as in `tunnel.0.key`."""
 

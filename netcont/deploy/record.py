@@ -4,15 +4,14 @@ needed to get from anywhere between two states to either of them. Pure.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from netcont.deploy.far_end import FarEnd
 from netcont.model import plan as changes
 from netcont.model.plan import Plan
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class Confirmation:
     """A change that is reverted unless it is confirmed.
 
@@ -27,7 +26,7 @@ class Confirmation:
     back_ends: tuple[FarEnd, ...] = ()
 
 
-@value
+@dataclass(frozen=True)
 class Record:
     """One deployment on this host.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -10,7 +11,6 @@ from netcont.kernel.facts import Facts, LinkFact
 from netcont.model import plan as changes
 from netcont.model.deployment import OWN_PREFIX
 from netcont.model.plan import ROUTE_PROTOCOL, Change
-from netcont.model.value import value
 
 
 class Standing(StrEnum):
@@ -22,7 +22,7 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
 
-@value
+@dataclass(frozen=True)
 class State:
     """found: what is there instead, in words."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from netcont.deploy.flows import in_words
@@ -13,7 +14,6 @@ from netcont.kernel.facts import Facts
 from netcont.kernel.flow import Flow
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
-from netcont.model.value import value
 
 SCHEMA_VERSION = 1
 
@@ -26,7 +26,7 @@ _ACTIONS = {
 _MARKS = {"keep": "=", "add": "+", "change": "~", "remove": "-"}
 
 
-@value
+@dataclass(frozen=True)
 class Line:
     """One change. action: keep, add, change or remove. found: what is there instead."""
 

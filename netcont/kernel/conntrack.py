@@ -13,12 +13,12 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from netcont.errors import KernelError
 from netcont.kernel.flow import Flow
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.rtnetlink import Attributes, address, attributes, dump
-from netcont.model.value import value
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _GET = 0x101  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET
@@ -38,7 +38,7 @@ _LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-@value
+@dataclass(frozen=True)
 class Tracked:
     """The table. versions: of IP that are tracked (4, 6)."""
 

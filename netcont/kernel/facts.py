@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from netcont.kernel.name_fact import NameFact
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class LinkFact:
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
@@ -30,7 +29,7 @@ class LinkFact:
     counters: Mapping[str, int] = field(default_factory=dict)
 
 
-@value
+@dataclass(frozen=True)
 class RouteFact:
     """A route of one table; protocol as in rtnetlink(7), kind as in changes, or its number."""
 
@@ -40,7 +39,7 @@ class RouteFact:
     kind: str = "unicast"
 
 
-@value
+@dataclass(frozen=True)
 class RuleFact:
     """A policy rule. source: a prefix, also for all of a family; incoming: a link."""
 
@@ -52,7 +51,7 @@ class RuleFact:
     incoming: str | None = None
 
 
-@value
+@dataclass(frozen=True)
 class Facts:
     """Everything at one time, of both families.
 

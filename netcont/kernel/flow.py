@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from netcont.model.value import value
+from dataclasses import dataclass
 
 
-@value
+@dataclass(frozen=True)
 class Flow:
     """A connection or an exchange of datagrams, from whoever began it.
 

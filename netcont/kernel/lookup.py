@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from dataclasses import dataclass
 
 from netcont.errors import KernelError
 from netcont.kernel.namespace import Namespace
@@ -20,7 +21,6 @@ from netcont.kernel.rtnetlink import (
     number,
     text,
 )
-from netcont.model.value import value
 
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg
@@ -29,7 +29,7 @@ _IFF_UP = 0x1
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 
 
-@value
+@dataclass(frozen=True)
 class LinkState:
     """mac: None where it has none. master: the bridge that it is a port of."""
 
@@ -73,7 +73,7 @@ def addresses_of(node: Namespace, link: str) -> list[str]:
     return found
 
 
-@value
+@dataclass(frozen=True)
 class Way:
     """Where packets for an address go. link: its index. source: what they are sent from. via: the
     gateway, None: straight. mtu_bytes: of the route, None: the link's."""

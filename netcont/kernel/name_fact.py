@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from netcont.errors import KernelError
 from netcont.model.plan import MoveName
 from netcont.model.plan.names import kind_of
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class NameFact:
     """addresses: A and AAAA records, by the zone's primary. ttl_s: the longest of theirs. pointed:
     which of the addresses that were asked about have a pointer to the name. lagging: what servers

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 
 from pyroute2 import IPRoute
 
 from netcont.errors import ConfigurationError, KernelError, PrerequisiteError
-from netcont.model.value import value
 
 _IFF_UP = 0x1
 _ARPHRD_ETHER = 1  # if_arp.h
 _AT_MOST_NAMED = 12
 
 
-@value
+@dataclass(frozen=True)
 class OwnLink:
     """A link that is up and speaks Ethernet. addresses: IPv4 and IPv6, without prefix lengths."""
 

@@ -7,13 +7,12 @@ is empty; a list of one may be written as the one alone (see netcont.deploy.kind
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, NamedTuple
 
 from netcont.model.numbers import TUNNEL_TABLE
-from netcont.model.value import value
 
 NAME_BYTES = 15
 """What the kernel keeps of a link's name (IFNAMSIZ, without the final zero)."""
@@ -71,7 +70,7 @@ class ExtensionKind(StrEnum):
     VXLAN = "vxlan"
 
 
-@value
+@dataclass(frozen=True)
 class Side:
     """One end. address: where tunnels end (an address of this host, IPv4 or IPv6). link: the LAN
     that guests are in, or will be; prefix: that LAN's prefix, one of each family at most. Both are
@@ -82,7 +81,7 @@ class Side:
     prefix: tuple[str, ...] = ()
 
 
-@value
+@dataclass(frozen=True)
 class Sides:
     """Both ends."""
 
@@ -90,7 +89,7 @@ class Sides:
     b: Side
 
 
-@value
+@dataclass(frozen=True)
 class PerSide:
     """A text for each end, where there is one."""
 
@@ -102,7 +101,7 @@ class PerSide:
         return self.a if side is SideName.A else self.b
 
 
-@value
+@dataclass(frozen=True)
 class ListPerSide:
     """tuple[str, ...] for each end."""
 
@@ -114,7 +113,7 @@ class ListPerSide:
         return self.a if side is SideName.A else self.b
 
 
-@value
+@dataclass(frozen=True)
 class Tunnel:
     """An IP tunnel between the sides' addresses, which decide the family of outer packets.
 
@@ -137,7 +136,7 @@ class Tunnel:
     table: Annotated[int, Between(1, 2**32 - 1)] | None = None
 
 
-@value
+@dataclass(frozen=True)
 class Extension:
     """A layer-2 segment that reaches over both sides.
 
@@ -169,7 +168,7 @@ class Extension:
         return self.name or (f"nc-vx{self.vni}" if vxlan else f"nc-vlan{self.vlan_id}")
 
 
-@value
+@dataclass(frozen=True)
 class Guest:
     """An address that is carried to the other side.
 
@@ -190,7 +189,7 @@ class Guest:
     mac: str | None = None
 
 
-@value
+@dataclass(frozen=True)
 class DnsName:
     """A name whose addresses follow the guests.
 
@@ -223,7 +222,7 @@ _IP_BYTES = {4: 20, 6: 40}
 _WITHIN_BYTES = {TunnelKind.IPIP: 0, TunnelKind.GRE: 4, ExtensionKind.VXLAN: 8 + 8 + 14}
 
 
-@value
+@dataclass(frozen=True)
 class Deployment:
     """What a file says. path_mtu_bytes: the largest packet that passes between the sides."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.model.deployment import SideName, Tunnel
 from netcont.model.plan import AddTunnel, AddVxlan, Change
-from netcont.model.value import value
 
 from .bench import AT_B, AT_B_IPV6, Gateway, difference, gateway, needs_root
 from .effects import Effects
@@ -23,7 +22,7 @@ from .files import ROUTED, SEGMENT, TUNNEL, deployment
 pytestmark = needs_root
 
 
-@value
+@dataclass(frozen=True)
 class OverVxlan(Half):
     """Guests carried as over GRE, but over what every kernel has."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netcont.model.plan.change import Change, ip, is_ipv6
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class DelAddress(Change):
     """Takes an address from a link."""
 
@@ -21,7 +22,7 @@ class DelAddress(Change):
         return (f"{ip(self.address)} addr del {self.address}/{self.prefixlen} dev {self.link}",)
 
 
-@value
+@dataclass(frozen=True)
 class AddAddress(Change):
     """Gives an address to a link. One of IPv6 can be used at once: nobody is asked whether they
     have it (RFC 4862 §5.4)."""

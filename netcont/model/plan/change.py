@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from netcont.model.value import value
+from dataclasses import dataclass
 
 
-@value
+@dataclass(frozen=True)
 class Change:
     """One change on one node.
 

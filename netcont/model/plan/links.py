@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netcont.model.plan.change import Change, is_ipv6
-from netcont.model.value import value
 
 TOS_OF_INNER = 1
 """As AddTunnel's tos: the inner packet's."""
 
 
-@value
+@dataclass(frozen=True)
 class DelLink(Change):
     """Removes a link and all that hangs on it."""
 
@@ -19,7 +20,7 @@ class DelLink(Change):
         return (f"ip link del {self.name}",)
 
 
-@value
+@dataclass(frozen=True)
 class AddLink(Change):
     """Common to all new links: a name, and its removal as the undo."""
 
@@ -29,7 +30,7 @@ class AddLink(Change):
         return DelLink(self.node, self.name)
 
 
-@value
+@dataclass(frozen=True)
 class AddTunnel(AddLink):
     """A GRE (RFC 2784, RFC 7676; key: RFC 2890) or IP-in-IP tunnel (RFC 2003, RFC 2473).
 
@@ -73,7 +74,7 @@ class AddTunnel(AddLink):
         return shown + (" encaplimit none" if six else "" if self.pmtudisc else " nopmtudisc")
 
 
-@value
+@dataclass(frozen=True)
 class AddBridge(AddLink):
     """A bridge without spanning tree. learning False: a hub, that floods every frame. mac None:
     the kernel's choice."""
@@ -92,7 +93,7 @@ class AddBridge(AddLink):
         )
 
 
-@value
+@dataclass(frozen=True)
 class AddVlan(AddLink):
     """An 802.1Q sub-interface of parent."""
 
@@ -103,7 +104,7 @@ class AddVlan(AddLink):
         return (f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan_id}",)
 
 
-@value
+@dataclass(frozen=True)
 class AddVxlan(AddLink):
     """A VTEP (RFC 7348). Its MTU is set on purpose: the kernel would leave 1500 regardless.
 

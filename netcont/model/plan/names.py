@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from netcont.model.plan.change import Change, is_ipv6
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class MoveName(Change):
     """The name gets addresses, provided that it has those in was (prerequisites).
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netcont.model.plan.change import Change, ip
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class AddNeighbour(Change):
     """A permanent neighbour entry, or (mac None) an address that the node answers ARP for.
 
@@ -34,7 +35,7 @@ class AddNeighbour(Change):
         )
 
 
-@value
+@dataclass(frozen=True)
 class DelNeighbour(Change):
     """Removes what AddNeighbour with the same fields added."""
 
@@ -51,7 +52,7 @@ class DelNeighbour(Change):
         return (f"{ip(self.address)} neigh del {proxy}{self.address} dev {self.link}",)
 
 
-@value
+@dataclass(frozen=True)
 class AddFdb(Change):
     """Where a VTEP sends frames for mac; the zero mac stands for all others (head-end list)."""
 
@@ -66,7 +67,7 @@ class AddFdb(Change):
         return (f"bridge fdb append {self.mac} dev {self.link} dst {self.remote}",)
 
 
-@value
+@dataclass(frozen=True)
 class DelFdb(Change):
     """Removes what AddFdb with the same fields added."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from netcont.model.plan.change import Change
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class Plan:
     """Changes in the order in which they are applied."""
 

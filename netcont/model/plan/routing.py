@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netcont.model.plan.change import Change, ip, is_ipv6
-from netcont.model.value import value
 
 MAIN_TABLE = 254
 
@@ -16,7 +17,7 @@ def default_route(address: str) -> str:
     return "::/0" if is_ipv6(address) else "default"
 
 
-@value
+@dataclass(frozen=True)
 class AddRoute(Change):
     """A route to destination by a gateway or straight through a link.
 
@@ -40,7 +41,7 @@ class AddRoute(Change):
         return (f"{ip(self.destination)} route {verb} {_route(self)}",)
 
 
-@value
+@dataclass(frozen=True)
 class DelRoute(Change):
     """Removes the route that AddRoute with the same fields added."""
 
@@ -67,7 +68,7 @@ def _route(route: AddRoute | DelRoute) -> str:
     return f"{kind}{route.destination}{via}{link}{table} proto {ROUTE_PROTOCOL}"
 
 
-@value
+@dataclass(frozen=True)
 class AddRule(Change):
     """Policy routing: packets from source (and to destination) look into table.
 
@@ -90,7 +91,7 @@ class AddRule(Change):
         return (f"{ip(self.source)} rule add {_rule(self)}",)
 
 
-@value
+@dataclass(frozen=True)
 class DelRule(Change):
     """Removes the rule that AddRule with the same fields added."""
 

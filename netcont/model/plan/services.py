@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from netcont.model.plan.change import Change, is_ipv6
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class Announce(Change):
     """Says on a link that address is at mac: gratuitous ARP (RFC 5227), for IPv6 an unsolicited
     Neighbour Advertisement (RFC 4861 §7.2.6); rarp: and RARP for switches.
@@ -32,7 +31,7 @@ class Announce(Change):
         return (f"arping -c 1 -A -I {self.link} {self.address}  # as {self.mac}",)
 
 
-@value
+@dataclass(frozen=True)
 class TsigKey:
     """A key for RFC 8945; the secret never shows."""
 
@@ -41,7 +40,7 @@ class TsigKey:
     secret: str = field(repr=False)
 
 
-@value
+@dataclass(frozen=True)
 class UpdateRecord(Change):
     """RFC 2136: the record gets value, provided that it has the value was (prerequisite)."""
 
@@ -77,7 +76,7 @@ class UpdateRecord(Change):
         )
 
 
-@value
+@dataclass(frozen=True)
 class Leave(Change):
     """Mobile IP: what Register with the same fields registered is ended."""
 
@@ -88,7 +87,7 @@ class Leave(Change):
         return (f"netcont agent leave {self.home_address} --control {self.control}",)
 
 
-@value
+@dataclass(frozen=True)
 class Register(Change):
     """Mobile IP: the foreign agent on this node registers a guest with its home agent.
 

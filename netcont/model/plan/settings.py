@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netcont.model.plan.change import Change
-from netcont.model.value import value
 
 
-@value
+@dataclass(frozen=True)
 class SetAlias(Change):
     """Says on a link, for `ip link` to show, whose it is."""
 
@@ -17,7 +18,7 @@ class SetAlias(Change):
         return (f'ip link set {self.link} alias "{self.alias}"',)
 
 
-@value
+@dataclass(frozen=True)
 class SetUp(Change):
     """A link's administrative state; was is read from the kernel when the change is applied."""
 
@@ -32,7 +33,7 @@ class SetUp(Change):
         return (f"ip link set {self.link} {'up' if self.up else 'down'}",)
 
 
-@value
+@dataclass(frozen=True)
 class SetMaster(Change):
     """Makes a link a port of a bridge (master None: of none).
 
@@ -51,7 +52,7 @@ class SetMaster(Change):
         return (f"ip link set {self.link} {target}",)
 
 
-@value
+@dataclass(frozen=True)
 class SetBridgePort(Change):
     """How a bridge treats one port: neigh_suppress answers ARP locally instead of flooding it."""
 
@@ -63,7 +64,7 @@ class SetBridgePort(Change):
         return (f"bridge link set dev {self.link} neigh_suppress {state}",)
 
 
-@value
+@dataclass(frozen=True)
 class SetSysctl(Change):
     """A kernel setting; was is read from the kernel when the change is applied.
 
@@ -85,7 +86,7 @@ class SetSysctl(Change):
         return (f"sysctl -w {key}={self.value}",)
 
 
-@value
+@dataclass(frozen=True)
 class SetNetem(Change):
     """A link's egress: one-way delay, rate, and loss (0..1), queue sized in packets."""
 
