@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "dns": Entry("netcont.cli.dns:dns", "Move a name to a server's new addresses."),
     "down": Entry("netcont.cli.deploy:down", "Take a deployment off this host."),
+    "init": Entry("netcont.cli.init:init", "Write a deployment file from what this host has."),
     "lab": Entry("netcont.cli.lab:lab", "Work in the lab by hand."),
     "plan": Entry("netcont.cli.deploy:plan", "Show what a deployment would change on this host."),
     "probe": Entry(
