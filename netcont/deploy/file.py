@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -78,7 +80,7 @@ def deployment_schema() -> dict[str, Any]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(_content(path).decode("utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
             f"{path}: not TOML: {error}",
@@ -93,3 +95,23 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path}: cannot be read: {why}", remedy="name a TOML file that you may read"
         ) from error
+
+
+def _content(path: Path) -> bytes:
+    """What a regular file holds. Raises OSError, or ConfigurationError if it is something else."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        kind = _KINDS.get(stat.S_IFMT(os.fstat(file.fileno()).st_mode), "something else")
+        if kind:
+            raise ConfigurationError(
+                f"{path}: is {kind}, no regular file",
+                remedy="write it into a file and name that: after a reboot it is read again",
+            )
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a FIFO waits for who writes into it, which may be nobody.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+_KINDS = {stat.S_IFREG: "", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -452,6 +453,25 @@ def test_what_is_no_toml_is_refused_with_its_file(content: bytes, tmp_path: Path
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_deployment(tmp_path / "none.toml")
+
+
+def test_a_pipe_is_refused_at_once_instead_of_being_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "web.toml"
+    os.mkfifo(path)
+    assert main(["validate", str(path)]) == 2
+    assert f"{path}: is a pipe, no regular file" in capsys.readouterr().err
+    assert main(["up", str(path), "--side", "a", "--state-dir", str(tmp_path)]) == 2
+    assert "is a pipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/dev/null", "a device"), ("/proc/self", "Is a directory")]
+)
+def test_what_is_no_regular_file_is_refused(path: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        load_deployment(Path(path))
 
 
 def test_a_deployment_is_called_after_its_file() -> None:
