@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from netcont.cli.deploy_options import absent, engine_here, state_option, wait_option
+from netcont.cli.deploy_options import absent, as_json, engine_here, state_option, wait_option
+from netcont.cli.options import format_option
 from netcont.deploy.file import deployment_name
-from netcont.deploy.flows import Usage, in_words
 from netcont.deploy.retire import retire as retired
+from netcont.deploy.usage import InUseError, Usage, in_words
+from netcont.deploy.view import SCHEMA_VERSION
 
 
 @click.command()
@@ -25,7 +28,15 @@ from netcont.deploy.retire import retire as retired
 )
 @state_option
 @wait_option
-def retire(name: str, force: bool, drain_s: float, state_dir: Path | None, wait_s: float) -> None:
+@format_option("text", "json")
+def retire(
+    name: str,
+    force: bool,
+    drain_s: float,
+    state_dir: Path | None,
+    wait_s: float,
+    output_format: str,
+) -> int:
     """Do what `down` does, but only when no connection uses the path any more.
 
     Connections are seen in the kernel's connection table and among this host's own sockets. Exit
@@ -40,7 +51,38 @@ def retire(name: str, force: bool, drain_s: float, state_dir: Path | None, wait_
             last = len(found.flows)
             click.echo(f"{name}: {in_words(last)} left", err=True)
 
+    found, refused = None, None
     with engine_here(state_dir, wait_s) as engine:
-        changed = engine.down(name) if force else retired(engine, name, drain_s=drain_s, tell=tell)
+        try:
+            if force:
+                changed = engine.down(name)
+            else:
+                found = retired(engine, name, drain_s=drain_s, tell=tell)
+                changed = found is not None
+        except InUseError as error:
+            if output_format != "json":
+                raise
+            found, refused, changed = error.usage, error, False
         there = engine.records.names()
-    click.echo(f"{name}: down" if changed else absent(name, there))
+    if output_format == "json":
+        click.echo(as_json(_values(name, changed, found, refused)))
+    else:
+        click.echo(f"{name}: down" if changed else absent(name, there))
+    return refused.exit_code if refused else 0
+
+
+def _values(
+    name: str, changed: bool, found: Usage | None, refused: InUseError | None
+) -> dict[str, Any]:
+    """For JSON. connections: null where nobody looked; error: null unless it was refused."""
+    if refused is not None:
+        state = "in-use" if refused.usage.flows else "unknown"
+    else:
+        state = "down" if changed else "absent"
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "state": state,
+        "connections": found and found.values(),
+        "error": refused and {"message": refused.message, "remedy": refused.remedy},
+    }

@@ -24,7 +24,7 @@ from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
 from netcont.deploy.file import deployment_name
-from netcont.deploy.flows import in_use, look, usage
+from netcont.deploy.flows import look, usage
 from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import glance, names_of
 from netcont.deploy.reach import Reached, reach
@@ -75,7 +75,7 @@ def status(
     shown = [
         {
             **status_of(record, facts, now_s),
-            "connections": in_use(usage(seen, record.stands)),
+            "connections": usage(seen, record.stands).values(),
             "ends": reach_values(reached.get(record.name, ())),
         }
         for record in records

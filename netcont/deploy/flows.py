@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Any
 
-from netcont.errors import KernelError, NetcontError
+from netcont.deploy.usage import Usage
+from netcont.errors import KernelError
 from netcont.kernel.conntrack import Tracked, read_conntrack
 from netcont.kernel.flow import Flow
 from netcont.kernel.namespace import Namespace
@@ -32,55 +32,6 @@ TRACK = (
     " ct state new counter ; } ; }'"
 )
 """Makes the kernel track connections of both families, and changes nothing else."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What uses a deployment's path. unseen: why there may be more than these; empty: there are
-    no more."""
-
-    flows: tuple[Flow, ...] = ()
-    unseen: tuple[str, ...] = ()
-
-    @property
-    def idle(self) -> bool:
-        """Whether certainly nothing uses it."""
-        return not self.flows and not self.unseen
-
-
-class InUseError(NetcontError):
-    """A deployment is still needed, or it cannot be seen whether it is (exit code 1)."""
-
-    def __init__(self, name: str, usage: Usage) -> None:
-        self.usage = usage
-        if usage.flows:
-            shown = "\n  ".join(str(each) for each in usage.flows[:_SHOWN])
-            more = len(usage.flows) - _SHOWN
-            rest = f"\n  and {more} more" if more > 0 else ""
-            message = f"{name} is in use by {in_words(len(usage.flows))}:\n  {shown}{rest}"
-            remedy = "wait for them with --drain SECONDS, or break them with --force"
-        else:
-            message = f"{name} may be in use: " + "; ".join(usage.unseen)
-            remedy = "mend that, then wait as long as your longest connection is silent; or --force"
-        super().__init__(message, remedy=remedy)
-
-
-_SHOWN = 10
-_LISTED = 1000
-
-
-def in_words(count: int) -> str:
-    """A number of connections, in words."""
-    return f"{count or 'no'} connection{'s' * (count != 1)}"
-
-
-def in_use(found: Usage) -> dict[str, Any]:
-    """The same for JSON; of very many connections only some are listed."""
-    return {
-        "count": len(found.flows),
-        "unseen": list(found.unseen),
-        "listed": [vars(each) for each in found.flows[:_LISTED]],
-    }
 
 
 class Prefixes:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netcont.deploy.flows import in_words
 from netcont.deploy.naming import goes_on
 from netcont.deploy.record import Record
 from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
+from netcont.deploy.usage import in_words
 from netcont.kernel.facts import Facts
 from netcont.kernel.flow import Flow
 from netcont.model import plan as changes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netcont.deploy.flows import InUseError, Seen, routed, usage
+from netcont.deploy.flows import Seen, routed, usage
 from netcont.deploy.half import Half
+from netcont.deploy.usage import InUseError
 from netcont.kernel.conntrack import Tracked
 from netcont.kernel.flow import Flow
 from netcont.model.deployment import SideName
@@ -36,7 +37,7 @@ def test_a_guest_that_is_at_home_does_not_use_the_way_to_the_other_side(
     plan = plan_of(TUNNEL, side, switched=switched)
     found = usage(seen(flow("203.0.113.5", GUEST)), plan)
     assert len(found.flows) == used
-    assert found.idle is (used == 0)
+    assert found.free is (used == 0)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_guest_that_is_at_home_does_not_use_the_way_to_the_other_side(
     ],
 )
 def test_other_connections_and_those_that_are_over_do_not_count(other: Flow) -> None:
-    assert usage(seen(other), plan_of(TUNNEL)).idle
+    assert usage(seen(other), plan_of(TUNNEL)).free
 
 
 def test_a_guest_counts_whichever_end_it_is_and_under_its_translated_address() -> None:
@@ -82,7 +83,7 @@ def test_a_connection_of_this_host_is_counted_once() -> None:
 
 def test_what_is_not_tracked_is_not_taken_for_idle() -> None:
     found = usage(seen(versions=(6,)), plan_of(TUNNEL))
-    assert not found.idle
+    assert not found.free
     assert "IPv4" in found.unseen[0]
     assert "nft" in found.unseen[0]
     unread = usage(Seen((), None, "for root only"), plan_of(TUNNEL))
@@ -91,7 +92,7 @@ def test_what_is_not_tracked_is_not_taken_for_idle() -> None:
 
 def test_what_is_bridged_cannot_be_seen() -> None:
     found = usage(seen(), plan_of(SEGMENT))
-    assert not found.idle
+    assert not found.free
     assert "nc-vx100" in found.unseen[0]
 
 
@@ -111,7 +112,7 @@ def test_a_refusal_lists_some_connections_and_counts_the_rest() -> None:
 def test_a_default_route_through_the_path_may_carry_anything() -> None:
     text = TUNNEL.replace("key = 42", 'key = 42\nroutes = { a = ["::/0"] }')
     found = usage(seen(), plan_of(text))
-    assert not found.idle
+    assert not found.free
     assert found.unseen == ("any connection may take the default route through nc-tun",)
 
 
@@ -119,7 +120,7 @@ def test_what_gateways_say_to_each_other_through_the_path_uses_it_but_for_pings(
     session = flow("10.255.0.1", "10.255.0.2")
     ping = Flow("icmp", "10.255.0.1", None, "10.255.0.2", None)
     assert usage(seen(session, ping), plan_of(ROUTED)).flows == (session,)
-    assert usage(seen(ping), plan_of(ROUTED)).idle
+    assert usage(seen(ping), plan_of(ROUTED)).free
 
 
 def test_a_ping_of_what_is_carried_counts() -> None:

@@ -102,6 +102,34 @@ def test_a_socket_of_the_gateway_itself_counts_without_any_tracking(routed: Gate
     assert f"-> {FAR}:9 (socket)" in ended.said
 
 
+def test_a_program_reads_which_connections_keep_it_and_when_it_is_gone(routed: Gateway) -> None:
+    track(routed)
+    with speak(routed):
+        refused = routed.cli("retire", "web", "--format", "json")
+        shown = json.loads(routed.cli("status", "--format", "json").said)["deployments"][0]
+    assert refused.status == 1
+    said = json.loads(refused.said)
+    assert (said["name"], said["state"], said["connections"]["count"]) == ("web", "in-use", 1)
+    (listed,) = said["connections"]["listed"]
+    assert (listed["destination"], listed["destination_port"]) == (FAR, 9)
+    assert set(said["connections"]) == set(shown["connections"])
+    assert "--drain" in said["error"]["remedy"]
+
+    ended = routed.cli("retire", "web", "--force", "--format", "json")
+    assert json.loads(ended.said)["state"] == "down"
+    assert json.loads(ended.said)["connections"] is None
+    ended = routed.cli("retire", "web", "--format", "json")
+    assert (ended.status, json.loads(ended.said)["state"]) == (0, "absent")
+
+
+def test_a_program_reads_why_nothing_can_be_seen(routed: Gateway) -> None:
+    ended = routed.cli("retire", "web", "--format", "json")
+    said = json.loads(ended.said)
+    assert (ended.status, said["state"], said["connections"]["count"]) == (1, "unknown", 0)
+    assert TRACK in " ".join(said["connections"]["unseen"])
+    assert "may be in use" in said["error"]["message"]
+
+
 def test_status_says_what_uses_a_deployment(routed: Gateway) -> None:
     track(routed)
     with speak(routed):
