@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ from netcont.deploy.view import SCHEMA_VERSION
     metavar="SECONDS",
     help="Wait so long for the last connection to end.",
 )
+@click.option(
+    "--idle-timeout",
+    "idle_timeout_s",
+    type=click.IntRange(1, 30 * 86400),
+    metavar="SECONDS",
+    help="Leave out connections of which no packet was seen for so long.",
+)
 @state_option
 @wait_option
 @format_option("text", "json")
@@ -33,6 +41,7 @@ def retire(
     name: str,
     force: bool,
     drain_s: float,
+    idle_timeout_s: int | None,
     state_dir: Path | None,
     wait_s: float,
     output_format: str,
@@ -41,6 +50,12 @@ def retire(
 
     Connections are seen in the kernel's connection table and among this host's own sockets. Exit
     code 1 if there are any, or if they cannot be seen.
+
+    The kernel keeps an established TCP connection for days after its last packet. --idle-timeout
+    leaves out those that are idle, and lists them. Keep-alives are packets. A connection counts
+    where it cannot be known since when it is idle: of UDP sockets of this host's, of what a flow
+    table forwards, and where rules give connections timeouts of their own; with --drain, what is
+    tracked is then watched.
     """
     name = deployment_name(name)
     last = -1
@@ -57,7 +72,8 @@ def retire(
             if force:
                 changed = engine.down(name)
             else:
-                found = retired(engine, name, drain_s=drain_s, tell=tell)
+                timeout_s = math.inf if idle_timeout_s is None else idle_timeout_s
+                found = retired(engine, name, drain_s=drain_s, idle_timeout_s=timeout_s, tell=tell)
                 changed = found is not None
         except InUseError as error:
             if output_format != "json":
@@ -67,6 +83,8 @@ def retire(
     if output_format == "json":
         click.echo(as_json(_values(name, changed, found, refused)))
     else:
+        if found is not None and found.idle:
+            click.echo(found.idle_text(), err=True)
         click.echo(f"{name}: down" if changed else absent(name, there))
     return refused.exit_code if refused else 0
 

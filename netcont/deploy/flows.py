@@ -7,11 +7,13 @@ switch a guest's home routes nothing of it, so there is nothing to wait for.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 
+from netcont.deploy.quiet import Quiet
 from netcont.deploy.usage import Usage
 from netcont.errors import KernelError
 from netcont.kernel.conntrack import Tracked, read_conntrack
@@ -115,20 +117,44 @@ def look(node: Namespace, plan: Iterable[Change]) -> Seen:
     return Seen(own, tracked)
 
 
-def usage(seen: Seen, plan: Plan) -> Usage:
-    """What uses a plan's path."""
+def watched(seen: Seen, quiet: Quiet, now_s: float) -> Seen:
+    """The same with what earlier looks tell. now_s: see Quiet.told."""
+    if seen.tracked is None:
+        return seen
+    tracked = replace(seen.tracked, flows=quiet.told(seen.tracked.flows, now_s))
+    return replace(seen, tracked=tracked)
+
+
+def usage(seen: Seen, plan: Plan, idle_timeout_s: float = math.inf) -> Usage:
+    """What uses a plan's path. idle_timeout_s: connections that have been idle for so long do not
+    count."""
     passing, inner = routed(plan), within(plan)
     unseen = [text for change in plan for text in _untold(change)]
-    flows = [each for each in seen.own if _uses(each, passing, inner)]
+    found = [each for each in seen.own if _uses(each, passing, inner)]
     versions = passing.versions | inner.versions
     if versions and seen.tracked is None:
         unseen.append(seen.why)
     elif versions and seen.tracked is not None:
-        own = {_ends(each) for each in flows}
-        found = (each for each in seen.tracked.flows if _uses(each, passing, inner))
-        flows += [each for each in found if not own & {_ends(each), _ends(each)[::-1]}]
+        tracked = [each for each in seen.tracked.flows if _uses(each, passing, inner)]
+        found = _together(found, tracked)
         unseen += [_untracked(version) for version in sorted(versions - seen.tracked.versions)]
-    return Usage(tuple(flows), tuple(dict.fromkeys(unseen)))
+    idle = tuple(each for each in found if (each.idle_s or 0) >= idle_timeout_s)
+    left = tuple(each for each in found if (each.idle_s or 0) < idle_timeout_s)
+    return Usage(left, tuple(dict.fromkeys(unseen)), idle)
+
+
+def _together(own: Sequence[Flow], tracked: Iterable[Flow]) -> list[Flow]:
+    """Both, but a connection of this host's once, and used when either of them saw it last."""
+    found = {_ends(each): each for each in own}
+    others = []
+    for each in tracked:
+        ends = _ends(each) if _ends(each) in found else _ends(each)[::-1]
+        if ends not in found:
+            others.append(each)
+            continue
+        known = [idle for idle in (found[ends].idle_s, each.idle_s) if idle is not None]
+        found[ends] = replace(found[ends], idle_s=min(known, default=None))
+    return [*found.values(), *others]
 
 
 def _uses(flow: Flow, passing: Prefixes, inner: Prefixes) -> bool:

@@ -19,17 +19,21 @@ from netcont.errors import KernelError
 from netcont.kernel.flow import Flow
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.rtnetlink import Attributes, address, attributes, dump
+from netcont.kernel.timeouts import Timeouts, read_timeouts
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _GET = 0x101  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET
 _HEADER = struct.Struct("=BBH")  # nfgenmsg: family, version, resource
-_ORIGINAL, _REPLY, _PROTOINFO, _TIMEOUT = 1, 2, 4, 7  # CTA_…
-_WANTED = frozenset({_ORIGINAL, _REPLY, _PROTOINFO, _TIMEOUT})
+_ORIGINAL, _REPLY, _STATUS, _PROTOINFO, _TIMEOUT = 1, 2, 3, 4, 7  # CTA_…
+_WANTED = frozenset({_ORIGINAL, _REPLY, _STATUS, _PROTOINFO, _TIMEOUT})
+_NOT_RENEWED = 1 << 10 | 1 << 14 | 1 << 15  # IPS_FIXED_TIMEOUT, _OFFLOAD, _HW_OFFLOAD
 _STATES = (
     *("none", "syn-sent", "syn-recv", "established", "fin-wait", "close-wait"),
     *("last-ack", "time-wait", "close", "syn-sent"),
 )  # enum tcp_conntrack
-_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 58: "icmpv6", 132: "sctp"}
+UNRENEWED = frozenset({"syn-sent"})
+"""States in which a packet may leave the time left as it is: a repeated SYN does."""
 _TWO = {4: struct.Struct("=HHHHHH4sHH4s"), 6: struct.Struct("=HHHHHH16sHH16s")}
 _KINDS = {4: (1, 2), 6: (3, 4)}  # CTA_IP_V4_SRC, _DST, CTA_IP_V6_SRC, _DST
 _TYPE_MASK = 0x3FFF
@@ -57,14 +61,14 @@ def read_conntrack(node: Namespace, wanted: Callable[[bytes], bool] | None = Non
         marks: dict[tuple[str, int | None], int] = {
             (_LOOPBACK[each], _mark(each)): each for each in _LOOPBACK
         }
-    found = []
+    found, timeouts = [], read_timeouts(node)
     for version, family in _FAMILIES.items():
         own = socket.inet_pton(family, _LOOPBACK[version])
         for body in dump(node, _GET, _HEADER.pack(family, 0, 0), _NETFILTER):
             ends = _addresses(body, version) if wanted else None
             if wanted and ends and ends[0] != own and not any(map(wanted, ends)):
                 continue
-            flow = _flow(attributes(body, _HEADER.size, _WANTED))
+            flow = _flow(attributes(body, _HEADER.size, _WANTED), timeouts)
             if flow is not None:
                 found.append(flow)
     seen = frozenset(marks[_begin(flow)] for flow in found if _begin(flow) in marks)
@@ -103,24 +107,36 @@ def _mark(version: int) -> int:
         return int(one.getsockname()[1])
 
 
-def _flow(found: Attributes) -> Flow | None:
+def _flow(found: Attributes, timeouts: Timeouts) -> Flow | None:
     original, reply = _tuple(found.get(_ORIGINAL)), _tuple(found.get(_REPLY))
     if original is None or reply is None:
         return None
     number, source, source_port, destination, destination_port = original
     ends = {source, destination}
     state = attributes(attributes(found.get(_PROTOINFO, b"")).get(1, b"")).get(1)
-    timeout = found.get(_TIMEOUT)
+    name = _PROTOCOLS.get(number, str(number))
+    state_name = _STATES[state[0]] if state and state[0] < len(_STATES) else ""
+    left_s, idle_s = _left_s(found), None
+    if left_s is not None and state_name not in UNRENEWED:
+        idle_s = timeouts.idle_s(name, left_s)
     return Flow(
-        _PROTOCOLS.get(number, str(number)),
+        name,
         source,
         source_port,
         destination,
         destination_port,
-        _STATES[state[0]] if state and state[0] < len(_STATES) else "",
-        None if timeout is None else int.from_bytes(timeout, "big"),
+        state_name,
+        left_s,
         tuple(each for each in (reply[1], reply[3]) if each not in ends),
+        idle_s=idle_s,
     )
+
+
+def _left_s(found: Attributes) -> int | None:
+    """Until it is forgotten; None where a packet would not change that, as of what a flow table
+    forwards past the connection table."""
+    timeout, status = found.get(_TIMEOUT), int.from_bytes(found.get(_STATUS, b""), "big")
+    return None if timeout is None or status & _NOT_RENEWED else int.from_bytes(timeout, "big")
 
 
 def _tuple(value: bytes | None) -> tuple[int, str, int | None, str, int | None] | None:

@@ -81,6 +81,31 @@ def test_a_connection_of_this_host_is_counted_once() -> None:
     assert found.flows == (own,)
 
 
+def test_a_connection_that_was_idle_for_so_long_does_not_count_but_is_told() -> None:
+    idle, used = (flow("203.0.113.5", GUEST, idle_s=each) for each in (3600, 3599))
+    unknown = flow("203.0.113.6", GUEST)
+    found = usage(seen(idle, used, unknown), plan_of(TUNNEL), 3600)
+    assert (found.flows, found.idle) == ((used, unknown), (idle,))
+    assert usage(seen(idle, used), plan_of(TUNNEL)).flows == (idle, used)
+    assert usage(seen(idle), plan_of(TUNNEL), 3600).free
+    told = str(InUseError("web", found))
+    assert "in use by 2 connections" in told
+    assert "left out as idle: 1 connection:" in told
+    assert "idle for 3600 s" in told
+
+
+@pytest.mark.parametrize(
+    ("socket", "tracked", "both"), [(7, 9, 7), (9, 7, 7), (None, 7, 7), (7, None, 7), (None,) * 3]
+)
+def test_this_hosts_connection_was_used_when_either_saw_it_last(
+    socket: int | None, tracked: int | None, both: int | None
+) -> None:
+    own = flow(GUEST, "203.0.113.5", seen_by="socket", idle_s=socket)
+    other = flow(GUEST, "203.0.113.5", idle_s=tracked)
+    (found,) = usage(seen(other, own=(own,)), plan_of(TUNNEL)).flows
+    assert (found.seen_by, found.idle_s) == ("socket", both)
+
+
 def test_what_is_not_tracked_is_not_taken_for_idle() -> None:
     found = usage(seen(versions=(6,)), plan_of(TUNNEL))
     assert not found.free

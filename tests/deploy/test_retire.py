@@ -130,6 +130,52 @@ def test_a_program_reads_why_nothing_can_be_seen(routed: Gateway) -> None:
     assert "may be in use" in said["error"]["message"]
 
 
+def as_if_later(host: Gateway, by_s: int) -> None:
+    """Entries have that much less left than what they would begin with, as after that time."""
+    for each in ("udp_timeout", "udp_timeout_stream"):
+        host.sh(f"sysctl -qw net.netfilter.nf_conntrack_{each}={60 + by_s}")
+
+
+def test_with_an_idle_timeout_it_goes_under_a_connection_that_was_silent_for_so_long(
+    routed: Gateway,
+) -> None:
+    track(routed, forgotten_after_s=60)
+    with speak(routed):
+        as_if_later(routed, by_s=3600)
+        refused = routed.cli("retire", "web", "--idle-timeout", "4000")
+        again = routed.cli("retire", "web")
+        ended = routed.cli("retire", "web", "--idle-timeout", "3000")
+    assert (refused.status, again.status) == (1, 1)
+    assert "idle for 3" in refused.said
+    assert ended.status == 0, ended.said
+    assert ended.said.startswith("left out as idle: 1 connection:\n  udp ")
+    assert ended.said.endswith("web: down\n")
+
+
+def test_a_program_reads_which_connections_were_left_out(routed: Gateway) -> None:
+    track(routed, forgotten_after_s=60)
+    with speak(routed):
+        as_if_later(routed, by_s=3600)
+        ended = routed.cli("retire", "web", "--idle-timeout", "3000", "--format", "json")
+    said = json.loads(ended.said)["connections"]
+    assert (said["count"], said["idle_count"]) == (0, 1)
+    assert said["idle_listed"][0]["destination"] == FAR
+    assert said["idle_listed"][0]["idle_s"] >= 3000
+
+
+def test_where_the_time_left_tells_nothing_the_connection_is_watched(routed: Gateway) -> None:
+    track(routed, forgotten_after_s=600)
+    routed.sh("nft 'table inet x { ct timeout t { protocol tcp ; policy = { close : 9 } ; } ; }'")
+    with speak(routed):
+        as_if_later(routed, by_s=3600)
+        refused = routed.cli("retire", "web", "--idle-timeout", "2")
+        ended = routed.cli("retire", "web", "--idle-timeout", "2", "--drain", "60")
+    assert refused.status == 1
+    assert "idle" not in refused.said.partition("remedy")[0]
+    assert ended.status == 0, ended.said
+    assert "1 connection left" in ended.said
+
+
 def test_status_says_what_uses_a_deployment(routed: Gateway) -> None:
     track(routed)
     with speak(routed):

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from namespace_shell import inside
 
 from netcont.deploy.flows import TRACK
-from netcont.deploy.here import may_change
 from netcont.kernel.conntrack import Tracked, read_conntrack
-from netcont.kernel.namespace import Namespace, create_namespace
-from netcont.lab.cache import find_lab_files, lab_environment
-
-pytestmark = pytest.mark.skipif(not may_change(), reason="makes network namespaces: needs root")
-
-
-@pytest.fixture
-def node() -> Iterator[Namespace]:
-    pid = create_namespace()
-    try:
-        with Namespace("here", pid) as one:
-            inside(one, "ip link set lo up")
-            yield one
-    finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-
-
-def inside(node: Namespace, script: str) -> str:
-    """What a script prints; nft comes from the lab's cache if the host has none."""
-    environment = dict(os.environ)
-    if shutil.which("nft") is None:
-        environment |= lab_environment(find_lab_files())
-    words = ["nsenter", f"--net=/proc/{node.pid}/ns/net", "sh", "-ec", script]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from netcont.kernel.namespace import Namespace
 
 
 def needs_table() -> None:

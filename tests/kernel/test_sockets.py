@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -66,3 +67,25 @@ def test_a_connected_udp_socket_is_a_connection_and_a_bound_one_is_none() -> Non
 def test_a_server_that_listens_is_no_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, Namespace("here", os.getpid()) as node:
         assert server.getsockname()[1] not in {each.source_port for each in own_flows(node)}
+
+
+def test_a_connection_is_idle_since_its_last_data_and_of_udp_it_is_not_known() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+    ):
+        accepted = server.accept()[0]
+        ports = (client.getsockname()[1], server.getsockname()[1])
+        assert [each.idle_s for each in found_between(*ports)] == [0, 0]
+        until_s = time.monotonic() + 20
+        while min(each.idle_s or 0 for each in found_between(*ports)) < 1:
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        with accepted:
+            client.send(b"x")
+            assert accepted.recv(1) == b"x"
+            assert [each.idle_s for each in found_between(*ports)] == [0, 0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("127.0.0.1", 9))
+        (flow,) = found_between(one.getsockname()[1], 9)
+    assert flow.idle_s is None
