@@ -12,7 +12,7 @@ from netcont.cli.deploy_options import absent, as_json, engine_here, state_optio
 from netcont.cli.options import format_option
 from netcont.deploy.file import deployment_name
 from netcont.deploy.retire import retire as retired
-from netcont.deploy.usage import InUseError, Usage, in_words
+from netcont.deploy.usage import InUseError, Usage
 from netcont.deploy.view import SCHEMA_VERSION
 
 
@@ -32,7 +32,7 @@ from netcont.deploy.view import SCHEMA_VERSION
     "idle_timeout_s",
     type=click.IntRange(1, 30 * 86400),
     metavar="SECONDS",
-    help="Leave out connections of which no packet was seen for so long.",
+    help="Leave out what has said nothing for so long.",
 )
 @state_option
 @wait_option
@@ -56,15 +56,20 @@ def retire(
     where it cannot be known since when it is idle: of UDP sockets of this host's, of what a flow
     table forwards, and where rules give connections timeouts of their own; with --drain, what is
     tracked is then watched.
+
+    What a bridge passes on is not tracked. There --idle-timeout asks the bridge who was heard
+    beyond the link: any station that spoke, or was sent to, within that time keeps it. That nobody
+    was heard proves that no frame came from there; not that nothing is sent to somebody there who
+    never answers, nor that no connection will speak again.
     """
     name = deployment_name(name)
-    last = -1
+    last = ""
 
     def tell(found: Usage) -> None:
         nonlocal last
-        if len(found.flows) != last:
-            last = len(found.flows)
-            click.echo(f"{name}: {in_words(last)} left", err=True)
+        if found.left() != last:
+            last = found.left()
+            click.echo(f"{name}: {last} left", err=True)
 
     found, refused = None, None
     with engine_here(state_dir, wait_s) as engine:
@@ -94,7 +99,7 @@ def _values(
 ) -> dict[str, Any]:
     """For JSON. connections: null where nobody looked; error: null unless it was refused."""
     if refused is not None:
-        state = "in-use" if refused.usage.flows else "unknown"
+        state = "in-use" if refused.usage.users() else "unknown"
     else:
         state = "down" if changed else "absent"
     return {

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 
 from netcont.deploy.quiet import Quiet
-from netcont.deploy.usage import Usage
+from netcont.deploy.segments import is_port_mac
+from netcont.deploy.usage import Segment, Usage
 from netcont.errors import KernelError
 from netcont.kernel.conntrack import Tracked, read_conntrack
 from netcont.kernel.flow import Flow
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.sockets import own_flows
+from netcont.kernel.stations import Port, Station, read_ports
 from netcont.model import plan as changes
 from netcont.model.plan import MAIN_TABLE, Change, Plan
 
@@ -96,11 +98,15 @@ def within(plan: Iterable[Change]) -> Prefixes:
 
 @dataclass(frozen=True)
 class Seen:
-    """All connections at one time. tracked None: why says that the table cannot be read."""
+    """All connections at one time, and who is beyond bridged links. tracked None: why says that the
+    table cannot be read. ports: by the link's name, without netcont's own stations; silent_s: for
+    how long at least nobody used them, by their names, as far as earlier looks tell."""
 
     own: tuple[Flow, ...]
     tracked: Tracked | None
     why: str = ""
+    ports: Mapping[str, Port] = field(default_factory=dict)
+    silent_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def look(node: Namespace, plan: Iterable[Change]) -> Seen:
@@ -110,15 +116,33 @@ def look(node: Namespace, plan: Iterable[Change]) -> Seen:
     """
     plan = tuple(plan)
     passing, inner, own = routed(plan), within(plan), tuple(own_flows(node))
+    ports = _ports(node, plan)
     try:
         tracked = read_conntrack(node, lambda each: passing.hold(each) or inner.hold(each))
     except KernelError as error:
-        return Seen(own, None, _unreadable(error))
-    return Seen(own, tracked)
+        return Seen(own, None, _unreadable(error), ports)
+    return Seen(own, tracked, ports=ports)
+
+
+def _ports(node: Namespace, plan: Iterable[Change]) -> dict[str, Port]:
+    links = _bridged(plan)
+    return {
+        name: replace(port, stations=_foreign(port))
+        for name, port in (read_ports(node, links) if links else {}).items()
+    }
+
+
+def _foreign(port: Port) -> tuple[Station, ...]:
+    return tuple(each for each in port.stations if not is_port_mac(each.mac))
+
+
+def _bridged(plan: Iterable[Change]) -> list[str]:
+    return [each.link for each in plan if isinstance(each, changes.SetMaster) and each.master]
 
 
 def watched(seen: Seen, quiet: Quiet, now_s: float) -> Seen:
     """The same with what earlier looks tell. now_s: see Quiet.told."""
+    seen = replace(seen, silent_s=quiet.silent(seen.ports, now_s))
     if seen.tracked is None:
         return seen
     tracked = replace(seen.tracked, flows=quiet.told(seen.tracked.flows, now_s))
@@ -127,9 +151,10 @@ def watched(seen: Seen, quiet: Quiet, now_s: float) -> Seen:
 
 def usage(seen: Seen, plan: Plan, idle_timeout_s: float = math.inf) -> Usage:
     """What uses a plan's path. idle_timeout_s: connections that have been idle for so long do not
-    count."""
+    count, nor do segments over which nobody was heard."""
     passing, inner = routed(plan), within(plan)
     unseen = [text for change in plan for text in _untold(change)]
+    unseen += [_unheard(each) for each in _bridged(plan) if not _learns(seen, each)]
     found = [each for each in seen.own if _uses(each, passing, inner)]
     versions = passing.versions | inner.versions
     if versions and seen.tracked is None:
@@ -140,7 +165,18 @@ def usage(seen: Seen, plan: Plan, idle_timeout_s: float = math.inf) -> Usage:
         unseen += [_untracked(version) for version in sorted(versions - seen.tracked.versions)]
     idle = tuple(each for each in found if (each.idle_s or 0) >= idle_timeout_s)
     left = tuple(each for each in found if (each.idle_s or 0) < idle_timeout_s)
-    return Usage(left, tuple(dict.fromkeys(unseen)), idle)
+    segments = tuple(_segments(seen, plan, idle_timeout_s))
+    unseen += [_untold_of(each.link) for each in segments if math.isinf(each.timeout_s)]
+    return Usage(left, tuple(dict.fromkeys(unseen)), idle, segments)
+
+
+def _segments(seen: Seen, plan: Plan, idle_timeout_s: float) -> Iterator[Segment]:
+    for link in _bridged(plan):
+        port = seen.ports.get(link)
+        if port is None or not _learns(seen, link):
+            continue
+        silent_s = max(port.silent_s, seen.silent_s.get(link, 0.0))
+        yield Segment(link, port.bridge, port.stations, silent_s, idle_timeout_s)
 
 
 def _together(own: Sequence[Flow], tracked: Iterable[Flow]) -> list[Flow]:
@@ -173,10 +209,24 @@ def _ends(flow: Flow) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
 
 def _untold(change: Change) -> Iterator[str]:
     """Why it cannot be told by addresses what uses a change."""
-    if isinstance(change, changes.SetMaster):
-        yield f"what is bridged over {change.link} is not tracked"
-    elif isinstance(change, changes.AddRoute) and (change.destination, change.table) in _DEFAULTS:
+    if isinstance(change, changes.AddRoute) and (change.destination, change.table) in _DEFAULTS:
         yield f"any connection may take the default route through {change.link}"
+
+
+def _learns(seen: Seen, link: str) -> bool:
+    port = seen.ports.get(link)
+    return port is not None and port.remembers_s is not None
+
+
+def _unheard(link: str) -> str:
+    return f"what is bridged over {link} is not tracked, and no bridge learns who is beyond it"
+
+
+def _untold_of(link: str) -> str:
+    return (
+        f"what is bridged over {link} is not tracked: only who was heard beyond it is known, and"
+        " --idle-timeout SECONDS says how long they must have been silent"
+    )
 
 
 def _unreadable(error: KernelError) -> str:

@@ -37,7 +37,7 @@ def retire(
         if found.free:
             return found if engine.down(name) else None
         left_s = until_s - time.monotonic()
-        if left_s <= 0 or not found.flows:
+        if left_s <= 0 or not found.passing:
             raise InUseError(name, found)
         tell(found)
         time.sleep(min(_EACH_S, left_s))

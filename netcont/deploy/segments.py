@@ -71,7 +71,15 @@ def port_mac(name: str, side: SideName, link: str) -> str:
     A bridge takes over its lowest port's address: a port of netcont's must never be that one.
     """
     octets = crc32(f"{name} {side} {link}".encode()).to_bytes(4, "big")
-    return f"fe:6e:{octets.hex(':')}"
+    return f"{_PORTS}{octets.hex(':')}"
+
+
+def is_port_mac(mac: str) -> bool:
+    """Whether it is one of those: of a gateway that asks whether the other end is there."""
+    return mac.startswith(_PORTS)
+
+
+_PORTS = "fe:6e:"
 
 
 def announcements(end: End, one: Guest, over: Extension) -> Iterator[Change]:

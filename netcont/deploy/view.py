@@ -12,6 +12,7 @@ from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
 from netcont.deploy.usage import in_words
 from netcont.kernel.facts import Facts
 from netcont.kernel.flow import Flow
+from netcont.kernel.stations import Station
 from netcont.model import plan as changes
 from netcont.model.plan import Change, Plan
 
@@ -145,6 +146,12 @@ def _used(connections: Mapping[str, Any], *, verbose: bool) -> list[str]:
         lines.append(f"  in use by {in_words(count)}")
     if verbose:
         lines += [f"    {Flow(**each)}" for each in connections["listed"]]
+    for each in connections["segments"]:
+        beyond = len(each["stations"])
+        known = f"{beyond} station{'s' * (beyond != 1)} beyond it" if beyond else "nobody beyond it"
+        lines.append(f"  {each['link']}: {known}, silent for {each['silent_s']} s")
+        if verbose:
+            lines += [f"    {Station(**one)}" for one in each["stations"]]
     if unseen:
         lines.append(f"  may be in use{' by others' * bool(count)}: {'; '.join(unseen)}")
     return lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netcont.deploy.flows import Seen, routed, usage
@@ -9,6 +11,7 @@ from netcont.deploy.half import Half
 from netcont.deploy.usage import InUseError
 from netcont.kernel.conntrack import Tracked
 from netcont.kernel.flow import Flow
+from netcont.kernel.stations import Port, Station
 from netcont.model.deployment import SideName
 
 from .files import ROUTED, SEGMENT, TUNNEL, TUNNEL6, deployment
@@ -115,10 +118,35 @@ def test_what_is_not_tracked_is_not_taken_for_idle() -> None:
     assert unread.unseen == ("for root only",)
 
 
-def test_what_is_bridged_cannot_be_seen() -> None:
-    found = usage(seen(), plan_of(SEGMENT))
+def test_what_is_bridged_cannot_be_seen_where_no_bridge_learns() -> None:
+    for ports in ({}, {"nc-vx100": Port("nc-vx100", "br0", (), 1000, None)}):
+        found = usage(replace(seen(), ports=ports), plan_of(SEGMENT), 60)
+        assert not found.free
+        assert "nc-vx100" in found.unseen[0]
+
+
+def beyond(*idle_s: float) -> Seen:
+    stations = tuple(Station(f"02:00:00:00:00:0{n}", None, s, s) for n, s in enumerate(idle_s))
+    return replace(seen(), ports={"nc-vx100": Port("nc-vx100", "br0", stations, 1000, 300)})
+
+
+def test_a_bridged_segment_is_judged_by_who_was_heard_beyond_it() -> None:
+    assert usage(beyond(), plan_of(SEGMENT), 300).free
+    assert usage(beyond(61, 290), plan_of(SEGMENT), 60).free
+    used = usage(beyond(59, 290), plan_of(SEGMENT), 60)
+    assert not used.free
+    assert used.users() == "1 station beyond nc-vx100"
+    assert "02:00:00:00:00:00 spoke 59 s ago" in str(InUseError("web", used))
+    assert "290" not in str(InUseError("web", used))
+
+
+def test_for_longer_than_the_bridge_remembers_it_may_have_been_used() -> None:
+    found = usage(beyond(), plan_of(SEGMENT), 301)
     assert not found.free
-    assert "nc-vx100" in found.unseen[0]
+    assert found.passing
+    assert "nc-vx100 was silent for 300 s" in str(InUseError("web", found))
+    watched = replace(beyond(), silent_s={"nc-vx100": 301.0})
+    assert usage(watched, plan_of(SEGMENT), 301).free
 
 
 def test_a_refusal_lists_some_connections_and_counts_the_rest() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from netcont.deploy.quiet import Quiet
 from netcont.kernel.flow import Flow
+from netcont.kernel.stations import Port, Station
 
 FLOW = Flow("tcp", "203.0.113.5", 4711, "10.1.0.10", 80, "established", 1000)
 
@@ -50,3 +51,27 @@ def test_another_state_is_a_sign_of_life() -> None:
     for now_s in range(10):
         quiet.told([replace(FLOW, expires_s=1000 - now_s)], now_s)
     assert quiet.told([replace(FLOW, expires_s=990, state="fin-wait")], 10)[0].idle_s is None
+
+
+def silent_s(idle_s: list[float | None], remembers_s: float = 5, since_s: float = 1000):  # type: ignore[no-untyped-def]
+    """What is said of a port, where a look follows each second; None: nobody is known then."""
+    quiet, found = Quiet(), []
+    for now_s, each in enumerate(idle_s):
+        stations = () if each is None else (Station("02:00:00:00:00:0b", None, each, each),)
+        port = Port("nc-vx100", "br0", stations, since_s, remembers_s)
+        found.append(quiet.silent({"nc-vx100": port}, 50.0 + now_s)["nc-vx100"])
+    return found
+
+
+def test_a_segment_is_silent_for_longer_than_its_bridge_remembers_if_it_is_watched() -> None:
+    assert silent_s([3, 4, None, None, None, None]) == [3, 4, 5, 6, 7, 8]
+    assert silent_s([None, None, None]) == [5, 6, 7]
+
+
+def test_a_station_that_speaks_ends_the_silence() -> None:
+    assert silent_s([None, None, 0.5, 1.5]) == [5, 6, 0.5, 1.5]
+
+
+def test_a_bridge_that_forgets_between_two_looks_is_not_relied_on() -> None:
+    assert silent_s([None] * 4, remembers_s=0.5) == [0.5] * 4
+    assert silent_s([None] * 4, since_s=0.5) == [0.5] * 4
