@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -111,6 +111,29 @@ class Ended:
     said: str
 
 
+@dataclass
+class Started:
+    """A child process at work."""
+
+    pid: int
+    pipe: TextIO
+    said: str = ""
+
+    def until(self, words: str) -> None:
+        """Waits until it has said that."""
+        while words not in self.said:
+            line = self.pipe.readline()
+            assert line, self.said
+            self.said += line
+
+    def ended(self) -> Ended:
+        """Waits for its end."""
+        with self.pipe:
+            self.said += self.pipe.read()
+        _, status = os.waitpid(self.pid, 0)
+        return Ended(os.waitstatus_to_exitcode(status), self.said)
+
+
 class Gateway:
     """pid: what holds the namespace. state: where records are kept."""
 
@@ -131,15 +154,16 @@ class Gateway:
 
     def run(self, act: Callable[[], Any]) -> Ended:
         """Does something in a process of its own, inside; it may kill itself."""
+        return self.start(act).ended()
+
+    def start(self, act: Callable[[], Any]) -> Started:
+        """The same, and does not wait for its end."""
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
             self._inside(write, act)
         os.close(write)
-        with os.fdopen(read) as pipe:
-            said = pipe.read()
-        _, status = os.waitpid(child, 0)
-        return Ended(os.waitstatus_to_exitcode(status), said)
+        return Started(child, os.fdopen(read))
 
     def _inside(self, write: int, act: Callable[[], Any]) -> None:
         status = 1
@@ -158,12 +182,16 @@ class Gateway:
 
     def cli(self, *words: str, probe: bool = False) -> Ended:
         """A netcont command inside. probe: it asks the other side, where nobody may be."""
+        return self.start_cli(*words, probe=probe).ended()
+
+    def start_cli(self, *words: str, probe: bool = False) -> Started:
+        """The same, and does not wait for its end."""
         from netcont.cli.main import main
 
         if words[0] in ("up", "status") and not probe:
             words = (*words, "--no-probe")
         os.environ["NETCONT_STATE_DIR"] = str(self.state)
-        return self.run(lambda: main(list(words)))
+        return self.start(lambda: main(list(words)))
 
 
 def _still(line: str) -> list[str]:
