@@ -7,12 +7,10 @@ at the pause, which makes A's bridge forget its MAC and flood to B; the announce
 resume teaches the switches the new way.
 
 B's hypervisor is the segment's gateway at B (FHRP isolation, as data centre interconnects have
-it): it answers the guest's ARP for its gateway, hands what is for B to B at once, and passes all
-else on to the gateway at A. Without it, two hosts at B would talk to each other by way of A. What
-it says about the gateway goes into the guest's port only: A's hosts must never hear it.
-
-With IPv6 the hypervisor is a proxy for the gateway (proxy_ndp), and has an address of its own on
-the stretched segment, valid on that link only, to answer from.
+it): it answers the guest's ARP or Neighbour Discovery for its gateway, hands what is for B to B at
+once, and passes all else on to the gateway at A. Without it, two hosts at B would talk to each
+other by way of A. A's hosts must never hear what it says about the gateway: it is the bridge that
+answers, and it answers nobody who asks through the link to A.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcont.approach.base import STRETCH_BRIDGE, Context, announce_guest, host_prefix
-from netcont.approach.tunnel import answering
 from netcont.errors import ConfigurationError
 from netcont.model.layout import Layout, Site
 from netcont.model.numbers import (
@@ -34,6 +31,7 @@ from netcont.model.numbers import (
 from netcont.model.plan import (
     MAIN_TABLE,
     AddBridge,
+    AddBridgeMac,
     AddFdb,
     AddNeighbour,
     AddRoute,
@@ -171,7 +169,8 @@ def _isolate(context: Context, link: str) -> tuple[Change, ...]:
     return (
         *(_forwards_ipv6(layout) if six else _forwards_ipv4(layout)),
         SetBridgePort(node, link, neigh_suppress=True),
-        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, SEGMENT_GATEWAY_MAC),
+        AddBridgeMac(node, link, SEGMENT_GATEWAY_MAC),
+        AddNeighbour(node, STRETCH_BRIDGE, a.gateway_address, SEGMENT_GATEWAY_MAC, router=six),
         AddNeighbour(node, STRETCH_BRIDGE, next_hop, a.gateway_mac),
         *there,
         AddRoute(node, everywhere, via=next_hop, link=STRETCH_BRIDGE, table=SEGMENT_TABLE),
@@ -196,8 +195,6 @@ def _forwards_ipv6(layout: Layout) -> tuple[Change, ...]:
     return (
         SetSysctl(node, "net.ipv6.conf.all.forwarding", "1"),
         SetSysctl(node, f"net.ipv6.conf.{STRETCH_BRIDGE}.disable_ipv6", "0"),
-        *answering(node, STRETCH_BRIDGE, 6),
-        AddNeighbour(node, STRETCH_BRIDGE, layout.a.gateway_address, router=True),
     )
 
 

@@ -10,6 +10,7 @@ from netcont.approach import Context, find
 from netcont.model.numbers import SEGMENT_GATEWAY_MAC, SEGMENT_NEXT_HOP
 from netcont.model.plan import (
     AddBridge,
+    AddBridgeMac,
     AddNeighbour,
     AddRoute,
     AddRule,
@@ -45,6 +46,9 @@ def test_the_bridge_at_b_is_the_gateway_and_answers_for_it(name: str) -> None:
     }
     (suppressed,) = (change for change in prepared if isinstance(change, SetBridgePort))
     assert suppressed.node == "hvb"
+    # It is what its own address is behind that lets the bridge answer everybody but A.
+    (own,) = (change for change in prepared if isinstance(change, AddBridgeMac))
+    assert (own.node, own.link, own.mac) == ("hvb", suppressed.link, SEGMENT_GATEWAY_MAC)
 
 
 @every_extension

@@ -94,11 +94,7 @@ def test_the_hypervisor_at_b_answers_for_the_gateway(name: str) -> None:
     for needed in (
         SetSysctl("hvb", "net.ipv6.conf.all.forwarding", "1"),
         SetSysctl("hvb", "net.ipv6.conf.nc-stretch.disable_ipv6", "0"),
-        SetSysctl("hvb", "net.ipv6.neigh.nc-stretch.proxy_delay", "0"),
-        SetSysctl("hvb", "net.ipv6.conf.all.proxy_ndp", "1"),
-        # The one is said to the guest, the other keeps its questions from A.
-        AddNeighbour("hvb", "nc-stretch", GATEWAY, router=True),
-        AddNeighbour("hvb", "nc-stretch", GATEWAY, SEGMENT_GATEWAY_MAC),
+        AddNeighbour("hvb", "nc-stretch", GATEWAY, SEGMENT_GATEWAY_MAC, router=True),
         AddNeighbour("hvb", "nc-stretch", SEGMENT_NEXT_HOP_IPV6, "02:00:00:00:01:01"),
         AddRoute("hvb", "::/0", via=SEGMENT_NEXT_HOP_IPV6, link="nc-stretch", table=771),
         AddRule("hvb", 772, f"{GUEST}/128", MAIN_TABLE, destination=AWAY),

@@ -6,6 +6,7 @@ import pytest
 
 from netcont.model.plan import (
     AddAddress,
+    AddBridgeMac,
     AddFdb,
     AddNeighbour,
     AddRoute,
@@ -53,6 +54,9 @@ LINES = {
     ),
     "ip rule add pref 7 from 0.0.0.0/0 iif e0 lookup 770 protocol 77": AddRule(
         "n", 7, "0.0.0.0/0", 770, incoming="e0"
+    ),
+    "bridge fdb replace 02:00:00:00:00:01 dev t master permanent": AddBridgeMac(
+        "n", "t", "02:00:00:00:00:01"
     ),
     "ip -6 neigh add proxy 2001:db8::1 dev e0 router": AddNeighbour("n", "e0", V6A, router=True),
     "ip -6 neigh replace 2001:db8::1 lladdr 02:00:00:00:00:01 dev e0 nud permanent": AddNeighbour(

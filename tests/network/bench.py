@@ -133,7 +133,9 @@ def dump(node: Namespace) -> dict[str, str]:
 
 def _name(entry: dict[str, Any]) -> str:
     """What tells an entry from the others of its kind: a link's name, or all of it."""
-    return str(entry["ifname"]) if "ifname" in entry else json.dumps(entry, sort_keys=True)
+    # A link has several entries in a forwarding database.
+    whole = "ifname" not in entry or "mac" in entry
+    return json.dumps(entry, sort_keys=True) if whole else str(entry["ifname"])
 
 
 def _leaves(value: Any, name: str) -> dict[str, str]:

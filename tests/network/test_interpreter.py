@@ -17,6 +17,7 @@ from netcont.model import plan as changes
 from netcont.model.plan import (
     AddAddress,
     AddBridge,
+    AddBridgeMac,
     AddFdb,
     AddNeighbour,
     AddRoute,
@@ -26,6 +27,7 @@ from netcont.model.plan import (
     AddVxlan,
     Change,
     DelAddress,
+    DelBridgeMac,
     DelFdb,
     DelLink,
     DelNeighbour,
@@ -103,6 +105,13 @@ CASES = {
     "far mac": Case(AddFdb("own", "t0", MAC, OTHER), (VTEP,)),
     "all macs": Case(AddFdb("own", "t0", "00:00:00:00:00:00", OTHER), (VTEP,)),
     "no far mac": Case(DelFdb("own", "t0", MAC, OTHER), (VTEP, AddFdb("own", "t0", MAC, OTHER))),
+    "mac of the bridge": Case(
+        AddBridgeMac("own", "t0", MAC), (VTEP, SetMaster("own", "t0", "br0"))
+    ),
+    "no mac of the bridge": Case(
+        DelBridgeMac("own", "t0", MAC),
+        (VTEP, SetMaster("own", "t0", "br0"), AddBridgeMac("own", "t0", MAC)),
+    ),
     "setting": Case(SetSysctl("own", "net.ipv4.conf.a0.rp_filter", "2")),
     "setting of the node": Case(SetSysctl("own", "net.ipv4.ip_forward", "1")),
     "setting of a link with a dot": Case(

@@ -23,7 +23,7 @@ from netcont.model import plan as changes
 _NEW_NEIGHBOUR, _DEL_NEIGHBOUR = 28, 29
 _NEIGHBOUR = struct.Struct("=BxHiHBB")  # ndmsg
 _PERMANENT = 0x80  # NUD_PERMANENT
-_SELF, _PROXY, _ROUTER = 0x02, 0x08, 0x80  # NTF_…
+_SELF, _MASTER, _PROXY, _ROUTER = 0x02, 0x04, 0x08, 0x80  # NTF_…
 
 
 def _body(change: changes.AddNeighbour | changes.DelNeighbour, indices: Indices) -> bytes:
@@ -58,3 +58,18 @@ def _add_fdb(change: changes.AddFdb, indices: Indices) -> Message:
 @on(changes.DelFdb)
 def _del_fdb(change: changes.DelFdb, indices: Indices) -> Message:
     return _DEL_NEIGHBOUR, 0, _fdb(change, indices)
+
+
+def _own(change: changes.AddBridgeMac | changes.DelBridgeMac, indices: Indices) -> bytes:
+    head = _NEIGHBOUR.pack(socket.AF_BRIDGE, 0, indices(change.link), _PERMANENT, _MASTER, 0)
+    return head + attribute(2, mac(change.mac))
+
+
+@on(changes.AddBridgeMac)
+def _add_own(change: changes.AddBridgeMac, indices: Indices) -> Message:
+    return _NEW_NEIGHBOUR, CREATE | REPLACE, _own(change, indices)
+
+
+@on(changes.DelBridgeMac)
+def _del_own(change: changes.DelBridgeMac, indices: Indices) -> Message:
+    return _DEL_NEIGHBOUR, 0, _own(change, indices)

@@ -18,7 +18,14 @@ from netcont.model.plan.links import (
     DelLink,
 )
 from netcont.model.plan.names import MoveName
-from netcont.model.plan.neighbours import AddFdb, AddNeighbour, DelFdb, DelNeighbour
+from netcont.model.plan.neighbours import (
+    AddBridgeMac,
+    AddFdb,
+    AddNeighbour,
+    DelBridgeMac,
+    DelFdb,
+    DelNeighbour,
+)
 from netcont.model.plan.plan import Plan
 from netcont.model.plan.routing import (
     MAIN_TABLE,
@@ -45,6 +52,7 @@ __all__ = [
     "TOS_OF_INNER",
     "AddAddress",
     "AddBridge",
+    "AddBridgeMac",
     "AddFdb",
     "AddLink",
     "AddNeighbour",
@@ -56,6 +64,7 @@ __all__ = [
     "Announce",
     "Change",
     "DelAddress",
+    "DelBridgeMac",
     "DelFdb",
     "DelLink",
     "DelNeighbour",

@@ -1,4 +1,4 @@
-"""Who is where on a link: neighbours, proxies for them, and what lies behind a VTEP."""
+"""Who is where on a link: neighbours, proxies, what is behind a VTEP, which MACs are a bridge's."""
 
 from __future__ import annotations
 
@@ -80,3 +80,36 @@ class DelFdb(Change):
 
     def commands(self) -> tuple[str, ...]:
         return (f"bridge fdb del {self.mac} dev {self.link} dst {self.remote}",)
+
+
+@dataclass(frozen=True)
+class AddBridgeMac(Change):
+    """One of a bridge's own addresses has its place at the port link; frames to it stay its own.
+
+    If that port has neigh_suppress, the bridge answers whoever asks on its other ports for an
+    address that its neighbour table gives this mac, be it by ARP or by Neighbour Discovery; nobody
+    behind the port itself is answered (br_arp_nd_proxy.c of the kernel).
+    """
+
+    link: str
+    mac: str
+
+    def undo(self) -> Change:
+        return DelBridgeMac(self.node, self.link, self.mac)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"bridge fdb replace {self.mac} dev {self.link} master permanent",)
+
+
+@dataclass(frozen=True)
+class DelBridgeMac(Change):
+    """Removes what AddBridgeMac with the same fields added."""
+
+    link: str
+    mac: str
+
+    def undo(self) -> Change:
+        return AddBridgeMac(self.node, self.link, self.mac)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"bridge fdb del {self.mac} dev {self.link} master",)
