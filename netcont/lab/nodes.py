@@ -32,6 +32,8 @@ _SPEAKS_IPV6 = {
     "net.ipv6.conf.default.accept_ra": "0",
     "net.ipv6.conf.default.autoconf": "0",
     "net.ipv6.conf.default.accept_redirects": "0",
+    # Who joins a group repeats it at once, and not after a random time.
+    "net.ipv6.conf.default.mldv2_unsolicited_report_interval": "0",
 }
 """What links that come later inherit: IPv6 without the second that an address is doubtful."""
 

@@ -14,6 +14,7 @@ from netcont.model.scenario import (
     Client,
     ClientKind,
     Dns,
+    Family,
     Fault,
     Guest,
     Migration,
@@ -37,13 +38,16 @@ def scenario(
     places: tuple[Place, ...] = tuple(Place),
     more: tuple[Client, ...] = (),
     timeout_s: float = 5.0,
+    family: Family = 4,
 ) -> Scenario:
     """One client of each kind at each place, and more as given."""
     path = WidePath(delay_s=rtt_s / 2, rate_bps=200e6)
     clients = [Client(kind, place, rate_bps=128e3) for place in places for kind in kinds]
     return Scenario(
         name="small",
-        network=Network(clients_a=path, clients_b=path, a_b=replace(path, loss=loss)),
+        network=Network(
+            family=family, clients_a=path, clients_b=path, a_b=replace(path, loss=loss)
+        ),
         guest=Guest(memory_bytes=2**20, dirty_rate_bytes_per_s=2**20, working_set_bytes=2**18),
         migration=Migration(timeout_s=timeout_s),
         dns=Dns(ttl_s=2),
