@@ -38,7 +38,12 @@ class Job:
     def write(self, directory: Path) -> Path:
         """Leaves the job in directory, for the lab to read."""
         path = directory / JOB_FILE
-        path.write_bytes(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))
+        with path.open("wb") as file:
+            pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+            # Equal jobs are equal bytes, and so equal labs: otherwise it would matter which texts
+            # in it are one object, and with that who chose the approach.
+            pickler.fast = True
+            pickler.dump(self)
         return path
 
     @classmethod
