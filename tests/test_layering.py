@@ -25,7 +25,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "dns": _VALUES,
     "kernel": _VALUES | {"dns"},
     "agent": _VALUES | {"mobileip", "kernel"},
-    "deploy": _VALUES | {"approach", "kernel"},
+    "deploy": _VALUES | {"approach", "kernel", "agent"},
     "migration": _VALUES | {"approach", "kernel"},
     "lab": _LAB,
     # Made of the lab's nodes; the lab loads the one that a scenario names, by that name.

@@ -148,17 +148,33 @@ def load_settings(role: RoleName, path: Path) -> Settings:
     Raises ConfigurationError with every key that is wrong.
     """
     try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: {error.strerror}", remedy="name a TOML file that you may read"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from None
+    return parse_settings(role, text, str(path), path.resolve().parent)
+
+
+def parse_settings(role: RoleName, text: str, label: str, base: Path = Path("/")) -> Settings:
+    """The same for a text. label: what messages call it; base: where names of key files count from.
+
+    Raises ConfigurationError.
+    """
+    try:
         # What was parsed is not kept: with many nodes it is as large as all the rest.
-        table = _TABLES[role].model_validate(_parse(path))
+        table = _TABLES[role].model_validate(_parse(text, label))
     except ValidationError as error:
         raise ConfigurationError(
-            "\n".join(f"{path}: {_told(one)}" for one in error.errors()),
+            "\n".join(f"{label}: {_told(one)}" for one in error.errors()),
             remedy=f"docs/mobile-ip.md shows the keys of {role}",
         ) from None
     try:
-        return _settings(table, path.resolve().parent)
+        return _settings(table, base)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error.message}", remedy=error.remedy) from None
+        raise ConfigurationError(f"{label}: {error.message}", remedy=error.remedy) from None
 
 
 def _settings(table: _Home | _Foreign | _Node, base: Path) -> Settings:
@@ -171,15 +187,11 @@ def _settings(table: _Home | _Foreign | _Node, base: Path) -> Settings:
             return _node(table, base)
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(text: str, label: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: {error.strerror}", remedy="name a TOML file that you may read"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not TOML: {error}") from None
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{label}: not TOML: {error}") from None
 
 
 def _told(error: Any) -> str:

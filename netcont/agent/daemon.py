@@ -51,6 +51,8 @@ def run_agent(settings: Settings, node: Namespace, say: Say, *, again: Read | No
 
     The calling process must be in node's namespace. Raises ConfigurationError if it cannot begin.
     """
+    # Whoever started it may have had them held back.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     asyncio.run(_serve(settings, node, say, again))
 
 
@@ -68,6 +70,10 @@ def role_of(settings: Settings, node: Namespace, store: Store) -> Role:
 async def _serve(settings: Settings, node: Namespace, say: Say, again: Read | None) -> None:
     with _Agent(settings, node, say, again) as agent:
         await agent.ended.wait()
+
+
+def _limit(request: Mapping[str, Any]) -> float:
+    return min(_WAIT_LIMIT_S, float(request.get("limit_s", _WAIT_LIMIT_S)))
 
 
 class _Agent:
@@ -255,7 +261,7 @@ class _Agent:
             if not request.get("wait"):
                 return {"done": "sent"}
             try:
-                return {"done": await asyncio.wait_for(told, _WAIT_LIMIT_S)}
+                return {"done": await asyncio.wait_for(told, _limit(request))}
             except TimeoutError:
                 raise self._unanswered(home) from None
 

@@ -126,6 +126,7 @@ class ForeignDaemon:
         raise ConfigurationError(f"a foreign agent cannot {do!r}")
 
     def status(self, now: float) -> dict[str, Any]:
+        asked = {home: "ahead" if ahead else "here" for home, ahead in self._store.guests().items()}
         return {
             "role": "foreign",
             "address": str(self.settings.address),
@@ -144,6 +145,7 @@ class ForeignDaemon:
                     "home_agent": str(guest.home_agent),
                     "registered": node is not None and node.registered,
                     "prepared": node is not None and node.prepared,
+                    "asked": asked.get(int(guest.home_address)),
                 }
                 for guest in self.settings.guests
                 for node in (self._registrar.guest(guest.home_address),)

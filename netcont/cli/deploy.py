@@ -25,6 +25,7 @@ from netcont.cli.deploy_options import (
     without_collector,
 )
 from netcont.cli.options import format_option
+from netcont.deploy.beyond import objections
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
 from netcont.deploy.engine import Watch
@@ -32,7 +33,7 @@ from netcont.deploy.file import deployment_name, deployment_schema, load_deploym
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here, may_change
 from netcont.deploy.managers import own_links, warnings
-from netcont.deploy.naming import Asking, as_told, names_of, objections, resolved
+from netcont.deploy.naming import Asking, as_told, names_of, resolved
 from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
 from netcont.errors import ConfigurationError
@@ -95,7 +96,7 @@ def plan(
         record = engine.records.read(half.name)
         if switched is None:
             switched = engine.is_switched(half.name, record)
-        half = replace(half, switched=switched)
+        half = replace(half, switched=switched, directory=engine.records.directory)
         known, stands = (record.known, record.stands) if record else (Plan(), Plan())
         goal = as_told(half.plan(), stands, told=told)
         kernel = Kernel(engine.node, f"{ALIAS} {half.name}", ask=Asking(signed=may_change()))

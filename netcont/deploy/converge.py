@@ -10,7 +10,9 @@ import errno
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from netcont.deploy.naming import Ask, Asking, goes_on, names_of, undo_of, without
+from netcont.deploy.agenting import look
+from netcont.deploy.beyond import BEYOND, before, goes_on, undo_of
+from netcont.deploy.naming import Ask, Asking, names_of, without
 from netcont.deploy.standing import (
     Standing,
     hangs_on_own,
@@ -61,7 +63,7 @@ class Kernel:
             if each not in self.left:
                 fact = self.ask(each)
                 names[each.name] = fact.together(names.get(each.name, fact))
-        return replace(facts, sysctls=found, names=names)
+        return replace(facts, sysctls=found, names=names, agents=look(plan, self.node))
 
     def converge(self, known: Plan, goal: Plan, was: Mapping[str, str]) -> None:
         """Makes goal stand and removes what else there is of known.
@@ -82,11 +84,14 @@ class Kernel:
         for change in goal:
             found = state(change, facts)
             if found.standing is not Standing.PRESENT:
+                others = (
+                    "does something else manage this link? NetworkManager and"
+                    " systemd-networkd must leave nc-* alone"
+                )
                 raise KernelError(
-                    f"{change.commands()[0]}: the kernel agreed, but it is {found.standing.value}"
+                    f"{change.commands()[-1]}: it was made, but is {found.standing.value}"
                     + (f": {found.found}" if found.found else ""),
-                    remedy="does something else manage this link? NetworkManager and"
-                    " systemd-networkd must leave nc-* alone",
+                    remedy="" if isinstance(change, BEYOND) else others,
                 )
 
     # ---- adding
@@ -106,6 +111,8 @@ class Kernel:
             elif found is Standing.CHANGED and isinstance(change, changes.AddRoute):
                 self._refuse_foreign(change, facts)
                 change = replace(change, replace=True)
+            elif found is Standing.CHANGED and (first := before(change)) is not None:
+                self._perform(first)
             missing.append(change)
         links = [each for each in missing if isinstance(each, changes.AddLink)]
         self._make(links, {link.name: link.index for link in facts.links.values()})
@@ -126,8 +133,7 @@ class Kernel:
                 self._send(waiting)
                 waiting = []
             if message is None:
-                # If a name's servers fall silent, nobody knows whether it has moved.
-                sure = not isinstance(change, changes.MoveName)
+                sure = not isinstance(change, BEYOND)
                 self.made += () if sure else (change,)
                 self._perform(change)
                 self.made += (change,) if sure else ()
@@ -207,7 +213,7 @@ class Kernel:
 
         Raises KernelError if that cannot be known.
         """
-        if isinstance(change, changes.MoveName):
+        if isinstance(change, BEYOND):
             return undo_of(change, facts)
         if state(change, facts).standing is not Standing.PRESENT:
             return None

@@ -13,13 +13,14 @@ ALIAS = "netcont"
 @dataclass(frozen=True)
 class End:
     """name: the deployment's. node: what the changes call this host. switched: guests have moved to
-    the other side."""
+    the other side. directory: for files of agents."""
 
     deployment: Deployment
     side: SideName
     name: str
     switched: bool = False
     node: str = "host"
+    directory: str = ""
 
     @property
     def here(self) -> Side:

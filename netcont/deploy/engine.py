@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netcont.deploy.beyond import objections
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
 from netcont.deploy.far_end import far_ends
@@ -26,7 +27,6 @@ from netcont.deploy.modules import missing_kinds
 from netcont.deploy.naming import (
     as_told,
     names_of,
-    objections,
     resolved,
     untouched,
     wait_until_all_servers_agree,
@@ -98,7 +98,7 @@ class Engine:
             _same_side(record, half)
             if switched is None:
                 switched = self.is_switched(half.name, record)
-            half = half if half.switched == switched else replace(half, switched=switched)
+            half = self._as_asked(half, switched=switched)
             record = record or self._fresh(half, source)
             ends = far_ends(half)
             known = record.stands
@@ -202,6 +202,13 @@ class Engine:
             )
         with locked(self._lock, self.wait_s, self.tell), undisturbed():
             yield
+
+    def _as_asked(self, half: Half, *, switched: bool) -> Half:
+        """The same object, if nothing is another: it remembers its plan."""
+        directory = self.records.directory if half.deployment.home_agent else ""
+        if (half.switched, half.directory) == (switched, directory):
+            return half
+        return replace(half, switched=switched, directory=directory)
 
     def _earlier(self, name: str) -> Record | None:
         """Of the last boot, if guests were switched then."""

@@ -54,11 +54,19 @@ def check(raw: Mapping[str, Any], label: str) -> Deployment:
 def _placed(deployment: Deployment, directory: Path) -> Deployment:
     """Names of key files count from the directory of the file that names them."""
 
+    agent = deployment.home_agent
+
     def placed(name: str | None) -> str | None:
         return None if name is None else str(directory / name)
 
     return replace(
         deployment,
+        home_agent=agent
+        and replace(
+            agent,
+            key_file=str(directory / agent.key_file),
+            agents_key_file=placed(agent.agents_key_file),
+        ),
         dns=tuple(
             replace(one, key_file=placed(one.key_file), ptr_key_file=placed(one.ptr_key_file))
             for one in deployment.dns

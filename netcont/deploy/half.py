@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netcont.deploy import segments, tunnels
+from netcont.deploy.agents import agents
 from netcont.deploy.end import End
 from netcont.deploy.names import moves
 from netcont.model.deployment import Extension, Tunnel
@@ -37,6 +38,8 @@ class Half(End):
             carrier = self.deployment.carrier(guest)
             if isinstance(carrier, Tunnel):
                 changes += tunnels.guest(self, guest, carrier)
+        stem = f"{self.directory}/{self.name}"
+        changes += agents(self.deployment, self.side, self.node, stem, switched=self.switched)
         if self.switched:
             changes += moves(self.deployment, self.side, self.node)
         return Plan(tuple(dict.fromkeys(changes)))

@@ -38,6 +38,8 @@ def _kind(change: changes.AddLink) -> str:
     match change:
         case changes.AddTunnel():
             return change.link_kind
+        case changes.RunAgent():
+            return change.tunnels
         case changes.AddVxlan():
             return "vxlan"
         case changes.AddVlan():

@@ -97,13 +97,6 @@ def _resolved(change: MoveName, known: Iterable[MoveName], facts: Facts) -> Move
     return change if fact.error else fact.known(change)
 
 
-def goes_on(change: Change, goal: Iterable[Change]) -> bool:
-    """Whether the goal wants the same addresses for that name, though perhaps by another way."""
-    return isinstance(change, MoveName) and any(
-        (one.name, one.addresses) == (change.name, change.addresses) for one in names_of(goal)
-    )
-
-
 def undo_of(change: MoveName, facts: Facts) -> MoveName | None:
     """What takes a name back; None if it is back, or somebody else has moved it since.
 
@@ -139,7 +132,7 @@ def objections(goal: Plan, stands: Plan, facts: Facts, *, rehearsed: bool = True
         if change.name in facts.names:
             yield from _objections(change, facts, rehearsed=rehearsed)
     for change in names_of(stands):
-        if change.name not in facts.names or change in goal or goes_on(change, goal):
+        if change.name not in facts.names or change in goal or _same_addresses(change, goal):
             continue
         try:
             undo = undo_of(change, facts)
@@ -148,6 +141,11 @@ def objections(goal: Plan, stands: Plan, facts: Facts, *, rehearsed: bool = True
             continue
         if undo is not None:
             yield from _objections(undo, facts, rehearsed=rehearsed)
+
+
+def _same_addresses(change: MoveName, goal: Plan) -> bool:
+    wanted = {(one.name, one.addresses) for one in names_of(goal)}
+    return (change.name, change.addresses) in wanted
 
 
 def _objections(change: MoveName, facts: Facts, *, rehearsed: bool) -> Iterator[str]:

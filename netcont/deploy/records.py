@@ -32,6 +32,11 @@ class Records:
         self._origin = origin
         self._codec = Codec()
 
+    @property
+    def directory(self) -> str:
+        """Where the records of this namespace and boot are."""
+        return str(self._directory.absolute())
+
     def names(self) -> tuple[str, ...]:
         """The deployments with a record, in order."""
         if not self._directory.is_dir():

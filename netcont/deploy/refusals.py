@@ -51,7 +51,8 @@ def _missing_here(half: Half, facts: Facts) -> Iterator[str]:
             f"side.{half.side.value}.address: this host has no address {side.address}"
             f" (it has {has}): is this the other side? else add it, or mend the file"
         )
-    if any(isinstance(deployment.carrier(guest), Tunnel) for guest in deployment.guest):
+    tunnelled = any(isinstance(deployment.carrier(guest), Tunnel) for guest in deployment.guest)
+    if tunnelled or deployment.mobile:
         yield from _no_link(f"side.{half.side.value}.link", side.link, facts)
     for one in deployment.extension:
         parent, bridge = one.parent.at(half.side), one.bridge.at(half.side)

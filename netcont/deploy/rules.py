@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from netcont.deploy.address import NAMES, is_link_local, prefix_of
+from netcont.deploy.agents import wrong_agents
 from netcont.deploy.carriers import Carrier, carriers, key_of, keyed
 from netcont.deploy.families import wrong_families
 from netcont.deploy.forms import wrong_forms
@@ -46,14 +47,15 @@ def broken_rules(deployment: Deployment) -> list[Problem]:
         *_mtus(deployment, every),
         *colliding(deployment, every),
         *_guests(deployment),
+        *wrong_agents(deployment),
         *wrong_names(deployment),
     ]
 
 
 def _sides(deployment: Deployment) -> Iterator[Problem]:
     a, b = deployment.side.a, deployment.side.b
-    if not (deployment.tunnel or deployment.extension or deployment.dns):
-        yield Problem("tunnel", "missing", "add [tunnel], [extension] or [dns]")
+    if not (deployment.links or deployment.home_agent or deployment.dns):
+        yield Problem("tunnel", "missing", "add [tunnel], [extension], [home_agent] or [dns]")
     if a.address == b.address:
         yield Problem(
             "side.b.address", f"{b.address} is side a's as well", "write the other host's address"
@@ -164,7 +166,9 @@ def _guests(deployment: Deployment) -> Iterator[Problem]:
     for index, guest in enumerate(deployment.guest):
         key = key_of(deployment, "guest", index)
         link = deployment.carrier(guest)
-        if link is None:
+        if guest in deployment.mobile:
+            yield from _between_lans(key, guest, deployment)
+        elif link is None:
             names = ", ".join(link_of(one) for one in deployment.links)
             over = guest.over
             what = "missing" if over is None else f"{over!r} is none of the file's links"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from netcont.kernel.agent_fact import AgentFact
 from netcont.kernel.facts import Facts, LinkFact
 from netcont.model import plan as changes
 from netcont.model.deployment import OWN_PREFIX
@@ -207,6 +208,31 @@ def _sysctl(change: changes.SetSysctl, facts: Facts) -> State:
     return PRESENT if found == change.value else _otherwise(found)
 
 
+@_on(changes.RunAgent)
+def _agent(change: changes.RunAgent, facts: Facts) -> State:
+    fact = facts.agents.get(change.control, AgentFact())
+    if not fact.running:
+        return MISSING
+    if fact.settings != change.settings:
+        return _otherwise("it runs with other settings")
+    return _otherwise(fact.error) if fact.error else PRESENT
+
+
+@_on(changes.Register)
+def _registration(change: changes.Register, facts: Facts) -> State:
+    fact = facts.agents.get(change.control, AgentFact())
+    guest, failure = fact.guest(change.home_address), fact.failure(change.home_address)
+    asked = guest.get("asked")
+    if asked is None:
+        return MISSING
+    if asked != ("ahead" if change.ahead else "here"):
+        return _otherwise("registered" if asked == "here" else "prepared")
+    if failure:
+        return _otherwise(failure)
+    granted = change.ahead or guest["registered"]
+    return PRESENT if granted else _otherwise("the home agent has not granted it")
+
+
 @_on(changes.MoveName)
 def _name(change: changes.MoveName, facts: Facts) -> State:
     fact = facts.names.get(change.name)
@@ -244,6 +270,8 @@ _NOBODYS = frozenset(
         changes.SetBridgePort,
         # Its servers say themselves what they have against it (see netcont.deploy.naming).
         changes.MoveName,
+        changes.RunAgent,
+        changes.Register,
     }
 )
 

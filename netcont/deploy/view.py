@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netcont.deploy.naming import goes_on
+from netcont.deploy.agents import shown
+from netcont.deploy.beyond import goes_on
 from netcont.deploy.record import Record
 from netcont.deploy.standing import Standing, hangs_on_own, link_named, state
 from netcont.deploy.usage import in_words
@@ -93,8 +94,19 @@ def status_of(record: Record, facts: Facts, now_s: float) -> dict[str, Any]:
         "state": "interrupted" if record.goal is not None else "changed" if drifted else "up",
         "confirm_within_s": None if due is None else max(0.0, round(due.due_s - now_s, 1)),
         "objects": objects,
+        "agents": _agents(record.stands, facts),
         "links": _counters(record.stands, facts),
     }
+
+
+def _agents(plan: Plan, facts: Facts) -> list[dict[str, Any]]:
+    found = []
+    for each in plan:
+        if isinstance(each, changes.RunAgent) and each.control in facts.agents:
+            fact = facts.agents[each.control]
+            told = {"role": each.role, "control": each.control, "told": dict(fact.told)}
+            found.append({**told, "lines": shown(each, fact)})
+    return found
 
 
 def _counters(plan: Plan, facts: Facts) -> dict[str, dict[str, int]]:
@@ -126,6 +138,7 @@ def status_text(
             if verbose or each["state"] != "present":
                 is_so = f"    # is: {each['found']}" if each["found"] else ""
                 lines.append(f"  {each['state']:8} {each['command']}{is_so}")
+        lines += [f"  {line}" for agent in one["agents"] for line in agent["lines"]]
         lines += _used(one["connections"], verbose=verbose)
         for name, counted in one["links"].items() if verbose or len(one["links"]) <= 8 else ():
             lines.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,21 @@ _CHUNK_BYTES = 65536
 def address_of(name: str) -> str:
     """What to bind or connect: a path, or for "@name" an abstract name of this namespace."""
     return "\0" + name[1:] if name.startswith("@") else name
+
+
+def listener(name: str) -> int | None:
+    """The number of the process that listens there, as root; None: nobody, or somebody else."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as outlet:
+        outlet.setblocking(False)
+        try:
+            outlet.connect(address_of(name))
+        except OSError:
+            return None
+        size = struct.calcsize("3i")
+        process, user, _ = struct.unpack(
+            "3i", outlet.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        )
+    return process if user == 0 else None
 
 
 def ask(name: str, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""What stands in a kernel, as values: links, addresses, routes, rules, neighbours, FDB, names."""
+"""What stands, as values: links, addresses, routes, rules, neighbours, FDB, names, agents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from netcont.kernel.agent_fact import AgentFact
 from netcont.kernel.name_fact import NameFact
 
 
@@ -67,3 +68,4 @@ class Facts:
     fdb: frozenset[tuple[str, str, str]] = frozenset()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, NameFact] = field(default_factory=dict)
+    agents: Mapping[str, AgentFact] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
-from netcont.errors import KernelError, NetcontError
+from netcont.errors import KernelError, NetcontError, PrerequisiteError
 from netcont.kernel.agent_control import ask
 from netcont.kernel.announcer import announce
 from netcont.kernel.namespace import Namespace
@@ -17,7 +17,8 @@ from netcont.kernel.rtnetlink import send
 from netcont.model import plan as changes
 from netcont.model.plan import Change
 
-_AGENT_LIMIT_S = 30.0
+_MARGIN_S = 5.0
+_LEAVE_LIMIT_S = 3.0
 
 _REMEDIES = {
     errno.EPERM: "run as root, or with CAP_NET_ADMIN",
@@ -53,19 +54,21 @@ def _otherwise(change: Change, node: Namespace) -> None:
     raise TypeError(f"no way to apply {type(change).__name__}")
 
 
-def _on(kind: type[Change]) -> Callable[[Callable[[Any, Namespace], None]], None]:
+def performs(kind: type[Change]) -> Callable[[Callable[[Any, Namespace], None]], None]:
+    """Marks what makes changes of that kind that are no requests to rtnetlink."""
+
     def register(function: Callable[[Any, Namespace], None]) -> None:
         _otherwise.register(kind)(function)
 
     return register
 
 
-@_on(changes.SetSysctl)
+@performs(changes.SetSysctl)
 def _set_sysctl(change: changes.SetSysctl, node: Namespace) -> None:
     node.write_sysctl(change.key, change.value)
 
 
-@_on(changes.SetNetem)
+@performs(changes.SetNetem)
 def _set_netem(change: changes.SetNetem, node: Namespace) -> None:
     # Nobody but the lab has emulated paths, and it has imported pyroute2 long before.
     from pyroute2.netlink.exceptions import NetlinkError
@@ -78,12 +81,12 @@ def _set_netem(change: changes.SetNetem, node: Namespace) -> None:
         raise refused(node, change, error.code) from error
 
 
-@_on(changes.Announce)
+@performs(changes.Announce)
 def _announce(change: changes.Announce, node: Namespace) -> None:
     announce(node, change)
 
 
-@_on(changes.UpdateRecord)
+@performs(changes.UpdateRecord)
 def _update_record(change: changes.UpdateRecord, node: Namespace) -> None:
     # Hosts that change no names need no DNS; a lab has imported it before its clock matters.
     from netcont.kernel.record_update import update_record
@@ -91,7 +94,7 @@ def _update_record(change: changes.UpdateRecord, node: Namespace) -> None:
     update_record(node, change)
 
 
-@_on(changes.MoveName)
+@performs(changes.MoveName)
 def _move_name(change: changes.MoveName, node: Namespace) -> None:
     from netcont.kernel.names import Names
 
@@ -99,22 +102,27 @@ def _move_name(change: changes.MoveName, node: Namespace) -> None:
         Names().move(change)
 
 
-@_on(changes.Register)
+@performs(changes.Register)
 def _register(change: changes.Register, node: Namespace) -> None:
-    _ask_agent(node, change, "prepare" if change.ahead else "register", wait=change.wait)
-
-
-@_on(changes.Leave)
-def _leave(change: changes.Leave, node: Namespace) -> None:
-    _ask_agent(node, change, "leave", wait=False)
-
-
-def _ask_agent(
-    node: Namespace, change: changes.Register | changes.Leave, do: str, *, wait: bool
-) -> None:
-    request = {"do": do, "home_address": change.home_address, "wait": wait}
+    do = "prepare" if change.ahead else "register"
+    request = {"do": do, **_request(change), "limit_s": change.limit_s}
     try:
         with node.entered():
-            ask(change.control, request, _AGENT_LIMIT_S)
+            ask(change.control, request, change.limit_s + _MARGIN_S)
     except NetcontError as error:
         raise KernelError(f"{node.name}: {error.message}", remedy=error.remedy) from error
+
+
+@performs(changes.Leave)
+def _leave(change: changes.Leave, node: Namespace) -> None:
+    try:
+        with node.entered():
+            ask(change.control, {"do": "leave", **_request(change)}, _LEAVE_LIMIT_S)
+    except NetcontError as error:
+        # Of what the home agent does not hear now, it hears nothing: the lifetime ends it.
+        if not change.wait or not isinstance(error, PrerequisiteError):
+            raise KernelError(f"{node.name}: {error.message}", remedy=error.remedy) from error
+
+
+def _request(change: changes.Register | changes.Leave) -> dict[str, object]:
+    return {"home_address": change.home_address, "wait": change.wait}

@@ -20,6 +20,9 @@ NAME_BYTES = 15
 OWN_PREFIX = "nc-"
 """Every link that netcont makes is called so."""
 
+HOME_AGENT = "home_agent"
+"""What a guest is over that Mobile IP carries."""
+
 IPV6_MTU_BYTES = 1280
 """A link below that carries no IPv6 (RFC 8200 §5)."""
 
@@ -190,6 +193,25 @@ class Guest:
 
 
 @dataclass(frozen=True)
+class HomeAgent:
+    """Guests carried by Mobile IP (RFC 5944) instead of a tunnel: those with over = "home_agent",
+    or all where there is neither a tunnel nor an extension.
+
+    Their home side runs a home agent, the other side a foreign agent that registers them, each at
+    its side's address. spi, key_file: of the guests' key, which both sides have (a file with mode
+    0600). agents_spi, agents_key_file: of a key between the two agents. gre: GRE instead of IP in
+    IP. lifetime_s: of a registration.
+    """
+
+    spi: Annotated[int, Between(256, 2**32 - 1)]
+    key_file: str
+    agents_spi: Annotated[int, Between(256, 2**32 - 1)] | None = None
+    agents_key_file: str | None = None
+    gre: bool = False
+    lifetime_s: Annotated[int, Between(10, 65535)] = 300
+
+
+@dataclass(frozen=True)
 class DnsName:
     """A name whose addresses follow the guests.
 
@@ -231,6 +253,7 @@ class Deployment:
     tunnel: tuple[Tunnel, ...] = ()
     extension: tuple[Extension, ...] = ()
     guest: tuple[Guest, ...] = ()
+    home_agent: HomeAgent | None = None
     dns: tuple[DnsName, ...] = ()
 
     def at(self, side: SideName) -> Side:
@@ -286,6 +309,17 @@ class Deployment:
     def guests_over(self, one: Tunnel | Extension) -> tuple[Guest, ...]:
         """The guests that are carried over a link."""
         return self._guests.get(link_of(one), ())
+
+    @property
+    def mobile(self) -> tuple[Guest, ...]:
+        """Guests that the home agent carries."""
+        if self.home_agent is None:
+            return ()
+        return tuple(
+            each
+            for each in self.guest
+            if each.over == HOME_AGENT or (each.over is None and not self.links)
+        )
 
     def table_of(self, tunnel: Tunnel) -> int:
         """The routing table of a tunnel's guests."""

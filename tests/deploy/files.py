@@ -96,6 +96,26 @@ routes = { a = ["2001:db8:2::/48", "2001:db8:3::/48"], b = "2001:db8:1::/48" }
 head_end = "2001:db8:c::1"
 """
 
+MOBILE = """
+[side.a]
+address = "192.0.2.1"
+link = "lan0"
+prefix = "10.1.0.0/24"
+[side.b]
+address = "192.0.2.2"
+link = "lan0"
+prefix = "10.2.0.0/24"
+[home_agent]
+spi = 1000
+key_file = "guest.key"
+agents_spi = 2000
+agents_key_file = "agents.key"
+[guest]
+address = "10.1.0.10"
+from = "a"
+gateway = "10.1.0.1"
+"""
+
 NAMED = (
     TUNNEL
     + """

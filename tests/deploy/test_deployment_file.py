@@ -18,9 +18,9 @@ from netcont.deploy.problems import DeploymentError, Problem
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import Deployment
 
-from .files import NAMED, ROUTED, SEGMENT, SEGMENT6, TUNNEL, TUNNEL6, deployment
+from .files import MOBILE, NAMED, ROUTED, SEGMENT, SEGMENT6, TUNNEL, TUNNEL6, deployment
 
-ALL = (TUNNEL, SEGMENT, ROUTED, TUNNEL6, SEGMENT6, NAMED)
+ALL = (TUNNEL, SEGMENT, ROUTED, TUNNEL6, SEGMENT6, NAMED, MOBILE)
 
 
 @pytest.mark.parametrize("text", ALL)

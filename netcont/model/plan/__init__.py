@@ -7,6 +7,7 @@ reader; netcont itself never runs them.
 """
 
 from netcont.model.plan.addresses import AddAddress, DelAddress
+from netcont.model.plan.agents import Leave, Register, RunAgent, StopAgent
 from netcont.model.plan.change import Change, is_ipv6
 from netcont.model.plan.links import (
     TOS_OF_INNER,
@@ -36,7 +37,7 @@ from netcont.model.plan.routing import (
     DelRule,
     default_route,
 )
-from netcont.model.plan.services import Announce, Leave, Register, TsigKey, UpdateRecord
+from netcont.model.plan.services import Announce, TsigKey, UpdateRecord
 from netcont.model.plan.settings import (
     SetAlias,
     SetBridgePort,
@@ -74,12 +75,14 @@ __all__ = [
     "MoveName",
     "Plan",
     "Register",
+    "RunAgent",
     "SetAlias",
     "SetBridgePort",
     "SetMaster",
     "SetNetem",
     "SetSysctl",
     "SetUp",
+    "StopAgent",
     "TsigKey",
     "UpdateRecord",
     "default_route",

@@ -1,4 +1,4 @@
-"""What is said to others: announcements on a link, DNS updates, Mobile IP registrations."""
+"""What is said to others: announcements on a link, DNS updates."""
 
 from __future__ import annotations
 
@@ -74,36 +74,3 @@ class UpdateRecord(Change):
             f"update delete {owner} {self.kind}; "
             f"update add {owner} {self.ttl_s} {self.kind} {self.value}; send",
         )
-
-
-@dataclass(frozen=True)
-class Leave(Change):
-    """Mobile IP: what Register with the same fields registered is ended."""
-
-    control: str
-    home_address: str
-
-    def commands(self) -> tuple[str, ...]:
-        return (f"netcont agent leave {self.home_address} --control {self.control}",)
-
-
-@dataclass(frozen=True)
-class Register(Change):
-    """Mobile IP: the foreign agent on this node registers a guest with its home agent.
-
-    control: the agent's socket. ahead: beside the guest's present place, which goes on. wait: until
-    the home agent has agreed; else the request is only sent.
-    """
-
-    control: str
-    home_address: str
-    ahead: bool
-    wait: bool
-
-    def undo(self) -> Change:
-        return Leave(self.node, self.control, self.home_address)
-
-    def commands(self) -> tuple[str, ...]:
-        verb = "prepare" if self.ahead else "register"
-        no_wait = "" if self.wait else " --no-wait"
-        return (f"netcont agent {verb} {self.home_address} --control {self.control}{no_wait}",)
