@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netcont.agent.datapath import DataPath
+from netcont.agent.settings import NODE
 from netcont.agent.store import Store
 from netcont.errors import KernelError, NetcontError
 from netcont.kernel.agent_control import ask, listener
@@ -129,15 +130,15 @@ class AgentProcess:
 
     # ---- stopped
 
-    def stop(self, change: StopAgent, node: Namespace) -> None:
-        """It has ended, what it did to the kernel is undone, and its files are gone.
+    def stop(self, change: StopAgent) -> None:
+        """It has ended, what it did to this kernel is undone, and its files are gone.
 
         Raises KernelError. Harmless when done twice.
         """
         self._end(change.control)
         state = self.file(".sqlite")
         if state.exists():
-            _withdraw(state, node)
+            _withdraw(state)
         for ending in _ENDINGS:
             self.file(ending).unlink(missing_ok=True)
 
@@ -183,14 +184,15 @@ def _taken(lock: int) -> bool:
     return True
 
 
-def _withdraw(state: Path, node: Namespace) -> None:
-    """Undoes what an agent that was killed left in the kernel."""
+def _withdraw(state: Path) -> None:
+    """Undoes what an agent that was killed left in this kernel."""
     store = Store(state)
     try:
         store.begin(kernel_origin(), time.time())
-        path = DataPath(node, store)
-        path.take_over(())
-        path.close()
+        with Namespace(NODE, os.getpid()) as node:
+            path = DataPath(node, store)
+            path.take_over(())
+            path.close()
     finally:
         store.close()
 

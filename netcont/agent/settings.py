@@ -9,6 +9,9 @@ from pathlib import Path
 from netcont.mobileip.authentication import SecurityAssociation
 from netcont.mobileip.policy import ForeignPolicy, HomePolicy, NodePolicy
 
+NODE = "localhost"
+"""What changes of a daemon's call its host."""
+
 DEFAULT_CONTROL = "/run/netcont/{role}.sock"
 DEFAULT_STATE = "/var/lib/netcont/{role}.sqlite"
 

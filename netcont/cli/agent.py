@@ -98,6 +98,7 @@ def _control(role: str, control: str | None) -> str:
 def _run(role: RoleName, path: Path) -> None:
     from netcont.agent.config import load_settings
     from netcont.agent.daemon import run_agent
+    from netcont.agent.settings import NODE
     from netcont.errors import PrerequisiteError
     from netcont.kernel.namespace import Namespace
 
@@ -106,7 +107,7 @@ def _run(role: RoleName, path: Path) -> None:
         raise PrerequisiteError(
             f"a {role} agent changes the kernel's routes", remedy="run it as root"
         )
-    with Namespace("localhost", os.getpid()) as here:
+    with Namespace(NODE, os.getpid()) as here:
         run_agent(settings, here, _say, again=lambda: load_settings(role, path))
 
 

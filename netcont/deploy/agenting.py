@@ -27,7 +27,7 @@ def _stop(change: StopAgent, node: Namespace) -> None:
     from netcont.agent.process import AgentProcess
 
     with node.entered():
-        AgentProcess(change.stem).stop(change, node)
+        AgentProcess(change.stem).stop(change)
 
 
 def look(plan: Iterable[Change], node: Namespace) -> dict[str, AgentFact]:

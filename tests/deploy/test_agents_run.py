@@ -366,8 +366,7 @@ def test_whoever_dies_while_an_agent_starts_leaves_one_that_can_be_stopped(world
         world.hosts[A].run(start)
 
         def stop() -> None:
-            with Here() as node:
-                process.stop(change.undo(), node)
+            process.stop(change.undo())
 
         ended = world.hosts[A].run(stop)
         assert ended.status == 0, ended.said
