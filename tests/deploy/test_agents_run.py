@@ -1,4 +1,4 @@
-"""Agents that deployments start and stop, on two gateways; SIGKILL at every step, of everybody.
+"""Agents that deployments start and stop, on two gateways; SIGKILL before every effect.
 
 This kernel need not have ipip: the agents exchange their messages and leave it alone.
 """
@@ -27,8 +27,8 @@ from netcont.model.deployment import SideName
 from netcont.model.plan import Plan, RunAgent
 
 from .bench import Ended, Gateway, needs_root
+from .effects import Effects
 from .files import MOBILE
-from .test_killed import Killer
 
 pytestmark = needs_root
 
@@ -64,15 +64,17 @@ class World:
         verb: str,
         *,
         switched: bool | None = None,
-        step: Callable[[], None] = lambda: None,
+        at: int = 0,
     ) -> Ended:
-        """One command of the engine; it prints whether something was done, or the error."""
+        """One command of the engine, killed before an effect (0: never); it prints whether
+        something was done, or the error."""
         host = self.hosts[side]
         half = Quiet(load_deployment(self.place / "web.toml"), side, "web", bool(switched))
 
         def inside() -> int:
+            Effects(at, host.state).watch()
             with Here() as node:
-                engine = Engine(node, host.state, 5, step, chunk=1, announcing_s=0)
+                engine = Engine(node, host.state, 5, announcing_s=0)
                 try:
                     if verb == "up":
                         print(engine.up(half, "web.toml", switched=switched))
@@ -302,9 +304,9 @@ def test_other_settings_start_the_agent_anew(world: World) -> None:
 
 
 def state_of(world: World) -> tuple[object, ...]:
-    """Of side B: who runs, what is asked, what is bound; the records are read by the next `up`."""
+    """Of side B: who runs, what is asked, what is left of agents."""
     if not world.processes(B):
-        return ("no agent", [name for name in world.files(B) if not name.endswith(".json")])
+        return ("no agent", [name for name in world.files(B) if "foreign" in name])
     return (len(world.processes(B)), world.guest()["asked"])
 
 
@@ -322,7 +324,7 @@ def test_up_killed_anywhere_is_taken_back_or_stands(world: World, switched: bool
         world.right(B, *(("up",) if switched else ("down",)), switched=False)
         assert state_of(world) == before
         at += 1
-        killed = world.act(B, "up", switched=switched, step=Killer(at)).status != 0
+        killed = world.act(B, "up", switched=switched, at=at).status != 0
         world.right(B, "recover")
         found = state_of(world)
         assert found in (before, after), at
@@ -330,7 +332,7 @@ def test_up_killed_anywhere_is_taken_back_or_stands(world: World, switched: bool
         if not killed:
             break
     assert at > 4
-    assert stood >= 2
+    assert stood == 1
 
 
 def test_down_killed_anywhere_is_completed_or_never_began(world: World) -> None:
@@ -340,13 +342,12 @@ def test_down_killed_anywhere_is_completed_or_never_began(world: World) -> None:
         world.right(B, "up", switched=True)
         after = state_of(world)
         at += 1
-        killed = world.act(B, "down", step=Killer(at)).status != 0
+        killed = world.act(B, "down", at=at).status != 0
         world.right(B, "recover")
         assert state_of(world) in (after, ("no agent", [])), at
         if not killed:
             break
     assert at > 4
-    assert world.files(B) == []
 
 
 def test_whoever_dies_while_an_agent_starts_leaves_one_that_can_be_stopped(world: World) -> None:
