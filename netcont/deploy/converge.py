@@ -225,7 +225,12 @@ class Kernel:
             case changes.SetMaster():
                 return changes.SetMaster(change.node, change.link, None)
             case changes.SetBridgePort():
-                return changes.SetBridgePort(change.node, change.link, neigh_suppress=False)
+                return changes.SetBridgePort(
+                    change.node,
+                    change.link,
+                    neigh_suppress=False if change.neigh_suppress else None,
+                    guard=False if change.guard else None,
+                )
             case changes.SetUp() | changes.SetAlias():
                 return None
             case _:

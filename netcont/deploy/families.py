@@ -33,6 +33,9 @@ def wrong_families(deployment: Deployment, every: Sequence[Carrier]) -> Iterator
         if isinstance(link, Extension):
             for place, head in keyed(f"{carrier.key}.head_end", link.head_end):
                 yield from _wanted(place, head, outer, "the sides' addresses")
+            if link.group is not None:
+                group = f"{carrier.key}.group"
+                yield from _wanted(group, link.group, outer, "the sides' addresses")
             yield from _next_hops(carrier, carrier.a, carrier.b)
             yield from _next_hops(carrier, carrier.b, carrier.a)
         elif outer == 6 and not link.pmtudisc:

@@ -57,12 +57,14 @@ def _inner_forms(key: str, one: Tunnel | Extension) -> Iterator[Problem]:
 def _segment_forms(key: str, one: Extension) -> Iterator[Problem]:
     if one.name is not None:
         yield from _each(f"{key}.name", (one.name,), _own_link)
-    for word, texts in (("bridge", one.bridge), ("parent", one.parent)):
+    for word, texts in (("bridge", one.bridge), ("parent", one.parent), ("device", one.device)):
         for side in _SIDES:
             if (text := texts.at(side)) is not None:
                 yield from _each(f"{key}.{word}.{side}", (text,), _link)
     if one.head_end:
         yield from _each(f"{key}.head_end", one.head_end, _address)
+    if one.group is not None:
+        yield from _each(f"{key}.group", (one.group,), _group)
 
 
 def _guest_forms(key: str, guest: Guest) -> Iterator[Problem]:
@@ -94,6 +96,26 @@ def _address(text: str) -> Wrong | None:
     if address is None or "/" in text:
         return _no_address(text, "10.0.0.1", "2001:db8::1")
     return _no_host(text, address)
+
+
+def _group(text: str) -> Wrong | None:
+    """A multicast group that is not of a link's own (RFC 5771 §4, RFC 4291 §2.7)."""
+    group = parsed(text)
+    if group is None or "/" in text:
+        return _no_address(text, "239.1.1.1", "ff05::77")
+    routed = group.overlaps(_MULTICAST[group.family])
+    if group.family == 4:
+        routed &= not group.overlaps(_OF_A_LINK)
+    else:
+        routed &= group.address >> 112 & 0xF > _LINK_SCOPE
+    if routed:
+        return None
+    return f"{text} is no multicast group that is routed", 'write one such as "239.1.1.1"'
+
+
+_MULTICAST = {4: prefix_of("224.0.0.0/4"), 6: prefix_of("ff00::/8")}
+_OF_A_LINK = prefix_of("224.0.0.0/24")
+_LINK_SCOPE = 2
 
 
 def _router(text: str) -> Wrong | None:

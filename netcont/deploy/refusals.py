@@ -36,6 +36,8 @@ def refusals(half: Half, goal: Plan, known: Plan, facts: Facts, node: Namespace)
             *not_forwarding(half, facts, node),
             *_not_answering(half, node),
             *_bridges(half, facts),
+            *_below(half, facts),
+            *_guarded(half, facts),
         ]
     return list(dict.fromkeys(found))
 
@@ -57,6 +59,7 @@ def _missing_here(half: Half, facts: Facts) -> Iterator[str]:
     for one in deployment.extension:
         parent, bridge = one.parent.at(half.side), one.bridge.at(half.side)
         yield from _no_link(f"{one.link}: parent", parent, facts)
+        yield from _no_link(f"{one.link}: device", one.device.at(half.side), facts)
         if bridge is None or bridge.startswith(OWN_PREFIX):
             continue
         yield from _no_link(f"{one.link}: bridge", bridge, facts)
@@ -141,6 +144,28 @@ def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Ite
             f"{link_of(one)}: mtu_bytes {mtu} needs packets of {needed} bytes, but {link} takes"
             f" {limit}: write mtu_bytes = {limit - overhead}"
         )
+
+
+def _below(half: Half, facts: Facts) -> Iterator[str]:
+    """A VTEP with a link below it has an MTU that fits into that link's."""
+    for one in half.deployment.extension:
+        device, mtu = facts.links.get(one.device.at(half.side) or ""), half.deployment.mtu_of(one)
+        if device is not None and mtu is not None:
+            yield from _too_wide(half, one, device.name, device.mtu_bytes)
+
+
+def _guarded(half: Half, facts: Facts) -> Iterator[str]:
+    """Bridges that both speak STP would shut the port between them."""
+    for one in half.deployment.extension:
+        bridge = facts.links.get(one.bridge.at(half.side) or "")
+        far = one.bridge.at(half.side.other) or OWN_PREFIX
+        spoken = bridge is not None and bridge.details.get("stp")
+        if one.loop_guard and bridge is not None and spoken and not far.startswith(OWN_PREFIX):
+            yield (
+                f"{one.link}: {bridge.name} speaks STP, and if {far} at the other side does too,"
+                " the guard shuts the segment: write loop_guard = false, or"
+                f" `ip link set {bridge.name} type bridge stp_state 0`"
+            )
 
 
 def _bridges(half: Half, facts: Facts) -> Iterator[str]:

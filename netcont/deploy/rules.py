@@ -100,7 +100,24 @@ def _vxlan(key: str, one: Extension) -> Iterator[Problem]:
         yield _meaningless(f"{key}.vlan_id", one.vlan_id, one)
     if one.parent.a or one.parent.b:
         yield _meaningless(f"{key}.parent", one.parent.a or one.parent.b, one)
+    yield from _group(key, one)
     yield from _suppression(key, one)
+
+
+def _group(key: str, one: Extension) -> Iterator[Problem]:
+    """With a link below, the kernel wants whole packets to pass there."""
+    for side in SideName:
+        device = one.device.at(side)
+        if one.group is not None and device is None:
+            remedy = "add the link that leads to the other side: the group is joined there"
+            yield Problem(f"{key}.device.{side}", "missing", remedy)
+        elif one.group is None and device is not None:
+            yield Problem(f"{key}.device.{side}", f"{device} without a group", "add group")
+    if one.group is not None and one.head_end:
+        what = f"{one.head_end[0]} beside the group {one.group}"
+        yield Problem(f"{key}.head_end", what, "write one of the two")
+    if one.group is not None and one.fragment:
+        yield Problem(f"{key}.fragment", "true with a group", "remove it: the kernel refuses that")
 
 
 def _vlan(key: str, one: Extension) -> Iterator[Problem]:
@@ -114,6 +131,9 @@ def _vlan(key: str, one: Extension) -> Iterator[Problem]:
         yield _meaningless(f"{key}.vni", one.vni, one)
     if one.head_end:
         yield _meaningless(f"{key}.head_end", one.head_end[0], one)
+    for name, given in (("group", one.group), ("device", one.device.a or one.device.b)):
+        if given is not None:
+            yield _meaningless(f"{key}.{name}", given, one)
     yield from _suppression(key, one)
 
 

@@ -35,12 +35,13 @@ def segment(end: End, one: Extension) -> Iterator[Change]:
     yield _link(end, one)
     yield end.alias(one.link)
     if one.kind is ExtensionKind.VXLAN:
-        for remote in remotes(end, one):
+        for remote in () if one.group else remotes(end, one):
             yield AddFdb(end.node, one.link, ALL_MACS, remote)
     if bridge is not None:
         yield SetMaster(end.node, one.link, bridge)
-        if one.arp_suppression:
-            yield SetBridgePort(end.node, one.link, neigh_suppress=True)
+        if one.arp_suppression or one.loop_guard:
+            suppress, guard = one.arp_suppression or None, one.loop_guard or None
+            yield SetBridgePort(end.node, one.link, neigh_suppress=suppress, guard=guard)
     yield SetUp(end.node, one.link)
     yield from inner(end, one, bridge or one.link, point_to_point=False)
 
@@ -62,6 +63,8 @@ def _link(end: End, one: Extension) -> Change:
         one.port,
         end.deployment.mtu_of(one) or end.deployment.path_mtu_bytes,
         mac=port_mac(end.name, end.side, one.link),
+        group=one.group,
+        device=one.device.at(end.side),
     )
 
 

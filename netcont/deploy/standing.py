@@ -141,10 +141,19 @@ def _master(change: changes.SetMaster, facts: Facts) -> State:
 @_on(changes.SetBridgePort)
 def _port(change: changes.SetBridgePort, facts: Facts) -> State:
     link = facts.links.get(change.link)
+    if link is None:
+        return MISSING
     words = {True: "on", False: "off", None: "no bridge's port"}
-    return _setting(
-        link, words[link.neigh_suppress if link else None], words[change.neigh_suppress]
-    )
+    pairs = {
+        "neigh_suppress": (link.neigh_suppress, change.neigh_suppress),
+        "guard": (link.guard, change.guard),
+    }
+    differing = [
+        f"{key} {words[found]}"
+        for key, (found, wanted) in pairs.items()
+        if wanted not in (None, found)
+    ]
+    return _otherwise(", ".join(differing)) if differing else PRESENT
 
 
 @_on(changes.AddAddress)

@@ -13,7 +13,7 @@ from netcont.kernel.name_fact import NameFact
 class LinkFact:
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
-    neigh_suppress: None where it is no bridge's port. group: see ip-link(8).
+    neigh_suppress, guard: None where it is no bridge's port. group: see ip-link(8).
     """
 
     name: str
@@ -28,6 +28,7 @@ class LinkFact:
     group: int = 0
     details: Mapping[str, object] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
+    guard: bool | None = None
 
 
 @dataclass(frozen=True)

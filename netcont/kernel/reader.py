@@ -104,6 +104,7 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
         number(found.get(27)),
         details,
         dict(zip(_COUNTERS, counters, strict=False)),
+        bool(number(port[5])) if 5 in port else None,
     )
 
 
@@ -172,7 +173,12 @@ def _vlan(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
     return {"vlan_id": number(found.get(1))}
 
 
+def _bridge(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
+    return {"stp": bool(number(found.get(5)))}
+
+
 _DETAILS = {
+    "bridge": _bridge,
     "vxlan": _vxlan,
     "gre": _gre,
     "ip6gre": _ip6gre,

@@ -145,9 +145,11 @@ class Extension:
 
     name None: nc-vxVNI or nc-vlanID. bridge: which bridge the segment joins on each side; one
     called nc-… is made, any other must be there. parent: the link to the carrier's circuit (vlan).
-    head_end: where frames for everybody go besides the other side (vxlan). fragment: outer packets
-    may be fragmented, so that frames of the path's whole MTU pass. addresses, routes: as a
-    tunnel's, for a routed segment without a bridge.
+    head_end: where frames for everybody go besides the other side (vxlan). group: a multicast group
+    where they go instead, joined on each side's device. loop_guard: the port in a bridge that
+    speaks STP is shut if it hears another one, such as itself. fragment: outer packets may be
+    fragmented, so that frames of the path's whole MTU pass. addresses, routes: as a tunnel's, for a
+    routed segment without a bridge.
     """
 
     kind: ExtensionKind
@@ -158,7 +160,10 @@ class Extension:
     vni: Annotated[int, Between(1, 2**24 - 1)] | None = None
     port: Annotated[int, Between(1, 65535)] = 4789
     head_end: tuple[str, ...] = ()
+    group: str | None = None
+    device: PerSide = PerSide()
     arp_suppression: bool = False
+    loop_guard: bool = True
     mtu_bytes: Mtu | None = None
     fragment: bool = False
     addresses: ListPerSide = ListPerSide()

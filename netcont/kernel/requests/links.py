@@ -127,7 +127,9 @@ def _master(change: changes.SetMaster, indices: Indices) -> Message:
 @on(changes.SetBridgePort)
 def _port(change: changes.SetBridgePort, indices: Indices) -> Message:
     head = _LINK.pack(socket.AF_BRIDGE, 0, indices(change.link), 0, 0)
-    return _SET_LINK, 0, head + nested(_PORT, byte(32, change.neigh_suppress))
+    wanted = {32: change.neigh_suppress, 5: change.guard}  # IFLA_BRPORT_…
+    settings = b"".join(byte(kind, on) for kind, on in wanted.items() if on is not None)
+    return _SET_LINK, 0, head + nested(_PORT, settings)
 
 
 def unused_group(groups: set[int]) -> int:

@@ -54,14 +54,20 @@ class SetMaster(Change):
 
 @dataclass(frozen=True)
 class SetBridgePort(Change):
-    """How a bridge treats one port: neigh_suppress answers ARP locally instead of flooding it."""
+    """How a bridge treats one port; None: as it did.
+
+    neigh_suppress: ARP and Neighbour Solicitations are answered locally instead of being flooded to
+    it. guard: a port on which a bridge that speaks STP hears another one is shut.
+    """
 
     link: str
-    neigh_suppress: bool
+    neigh_suppress: bool | None = None
+    guard: bool | None = None
 
     def commands(self) -> tuple[str, ...]:
-        state = "on" if self.neigh_suppress else "off"
-        return (f"bridge link set dev {self.link} neigh_suppress {state}",)
+        wanted = {"neigh_suppress": self.neigh_suppress, "guard": self.guard}
+        words = [f" {key} {'on' if on else 'off'}" for key, on in wanted.items() if on is not None]
+        return (f"bridge link set dev {self.link}{''.join(words)}",)
 
 
 @dataclass(frozen=True)
