@@ -25,7 +25,7 @@ from netcont.kernel.rtnetlink import (
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg
-_IFF_UP = 0x1
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 
 
@@ -45,6 +45,12 @@ def link_state(node: Namespace, name: str) -> LinkState:
     master = number(found.get(10))
     above = text(_link(node, master)[1].get(3)) if master else None
     return LinkState(name, bool(flags & _IFF_UP), mac(found.get(1)), above)
+
+
+def is_running(node: Namespace, name: str) -> bool:
+    """Whether frames go through a link: it is up, and its carrier is there and was taken notice of
+    (RFC 2863's operational state). Raises KernelError if there is none of that name."""
+    return bool(_link(node, node.index(name))[0] & _IFF_RUNNING)
 
 
 def link_mac(node: Namespace, name: str) -> str:

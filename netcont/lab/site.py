@@ -8,11 +8,14 @@ from pathlib import Path
 from netcont.approach import Approach, Context, guest_bridge
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.journal import FileJournal
+from netcont.kernel.link_news import LinkNews
 from netcont.kernel.namespace import Namespace
 from netcont.migration.guest import NamespaceGuest
 from netcont.model.layout import Site
 from netcont.model.plan import Plan, SetMaster, SetUp
 from netcont.model.scenario import Phase
+
+_CARRIER_LIMIT_S = 5.0
 
 
 class LabSite:
@@ -91,6 +94,13 @@ class LabSite:
 
 
 def set_cable(nodes: Mapping[str, Namespace], site: Site, *, up: bool) -> None:
-    """Plugs the guest's cable in at a site, or pulls it out."""
-    change = SetUp(site.hypervisor, site.guest_port, up)
-    Interpreter(nodes, for_good=True).apply(Plan((change,)))
+    """Plugs the guest's cable in at a site, or pulls it out; returns once frames (don't) pass.
+
+    A kernel makes a bridge's port forward only when a thread of its own has seen the carrier: what
+    the guest was told before that would never reach it. It sees both ends of a pair at once.
+    """
+    node, port = nodes[site.hypervisor], site.guest_port
+    with LinkNews(node) as news:
+        Interpreter(nodes, for_good=True).apply(Plan((SetUp(site.hypervisor, port, up),)))
+        if up:
+            news.wait_running(port, _CARRIER_LIMIT_S)

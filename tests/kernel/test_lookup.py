@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from netcont.errors import KernelError
-from netcont.kernel.lookup import Way, addresses_of, link_mac, link_state, way_to
+from netcont.kernel.lookup import Way, addresses_of, is_running, link_mac, link_state, way_to
 from netcont.kernel.namespace import Namespace, create_namespace
 
 SET_UP = """
@@ -60,6 +60,7 @@ def test_a_link_is_as_iproute2_says(node: Namespace, name: str) -> None:
     judged, found = link(node, name), link_state(node, name)
     assert (found.name, found.mac) == (name, judged["address"])
     assert found.up == ("UP" in judged["flags"])
+    assert is_running(node, name) == ("LOWER_UP" in judged["flags"])
     assert found.master == judged.get("master")
 
 
