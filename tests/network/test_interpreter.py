@@ -159,7 +159,7 @@ def test_no_kind_of_change_is_forgotten_here() -> None:
     }
     abstract = {Change, changes.AddLink}
     elsewhere = {changes.Announce, changes.MoveName, changes.UpdateRecord}
-    elsewhere |= {changes.Register, changes.Leave}
+    elsewhere |= {changes.Register, changes.Leave, changes.RunAgent, changes.StopAgent}
     tried = {type(case.change) for case in (*CASES.values(), *ONE_WAY.values())}
     assert kinds - abstract - elsewhere == tried
 

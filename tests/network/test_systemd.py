@@ -1,7 +1,9 @@
-"""Deployments on a host with systemd: the watch is a unit, and a unit brings them up at boot."""
+"""Deployments on a host with systemd: the watch is a unit, an agent a scope, and a unit brings them
+up at boot."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from netcont.deploy.managers import SAMPLES
 
-from .bench import Bench, bench
+from .bench import Bench, bench, dump
 from .systemd_host import SYSTEMD, SystemdHost, systemd_host
 
 pytestmark = [
@@ -37,8 +39,39 @@ GUEST = """
 address = "10.1.0.10"
 from = "a"
 """
+AGENT = """
+[side.a]
+address = "10.9.0.1"
+link = "br0"
+prefix = "10.1.0.0/24"
+[side.b]
+address = "10.9.0.2"
+link = "br0"
+prefix = "10.2.0.0/24"
+[home_agent]
+spi = 1000
+key_file = "guest.key"
+[guest]
+address = "10.1.0.10"
+from = "a"
+"""
 UP = f"{NETCONT} up {FILE} --side a"
 STATUS = f"{NETCONT} status"
+# A service that has ended takes along whatever it started.
+SESSION = f"""
+[Service]
+Type=oneshot
+Environment=PATH={os.environ["PATH"]}
+ExecStart=/bin/sh -c 'sleep 99999 & exec {UP}'
+"""
+# The lab's clock jumps while a program is read from the host.
+PATIENT = """
+import sys
+from netcont.agent import process
+from netcont.cli.main import main
+process._READY_LIMIT_S = process._STOP_LIMIT_S = process._LOOK_LIMIT_S = 7200.0
+sys.exit(main())
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +169,36 @@ def test_guests_that_were_switched_are_switched_after_a_reboot(tmp_path: Path) -
                 assert "dev nc-tun proto 77" in host.sh("ip route show 10.1.0.10")
                 if number == 2:
                     assert "web: down" in host.sh(f"{NETCONT} down web")
+
+
+def test_an_agent_outlives_the_service_that_started_it_and_nothing_is_left_of_it(
+    place: Bench, tmp_path: Path
+) -> None:
+    key, patient = FILE.with_name("guest.key"), tmp_path / "patient.py"
+    key.touch(mode=0o600)
+    key.write_text("6b" * 16)
+    FILE.write_text(AGENT)
+    patient.write_text(PATIENT)
+    NETCONT.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {patient} "$@"\n')
+    place.own.route.addr("add", index=place.own.index("br0"), address="10.1.0.1", prefixlen=24)
+    place.own.write_sysctl("net.ipv4.ip_forward", "1")
+    place.own.write_sysctl("net.ipv4.conf.all.rp_filter", "0")
+    with systemd_host(place.own, tmp_path, {"session.service": SESSION}) as host:
+        running(host)
+        units, processes = "systemctl list-units --all --no-legend --plain", "ps -eo args"
+        before = (dump(place.own), host.sh(f"{units} '*.scope'"))
+        said = host.run("systemctl", "start", "session")
+        assert said.returncode == 0, host.sh("systemctl status session") + said.stderr
+        host.wait("systemctl show -p ActiveState,SubState session", "SubState=dead")
+        assert "sleep 99999" not in host.sh(processes)
+        (agent,) = [line for line in host.sh(processes).splitlines() if "agent home" in line]
+        assert "home agent: nobody is away" in host.sh(STATUS)
+        (scope,) = [line.split()[0] for line in host.sh(f"{units} 'run-*.scope'").splitlines()]
+        group = host.sh(f"systemctl show -P ControlGroup {scope}").strip()
+        pid = host.sh(f"cat /sys/fs/cgroup{group}/cgroup.procs").strip()
+        assert host.sh(f"ps -o args= {pid}").strip() == agent
+        assert "web: down" in host.sh(f"{NETCONT} down web")
+        host.wait(f"{units} 'run-*.scope' | wc -l", "0")
+        assert "agent home" not in host.sh(processes)
+        assert (dump(place.own), host.sh(f"{units} '*.scope'")) == before
+        assert "web" not in host.sh("find /run/netcont /var/lib/netcont -name 'web*'")
