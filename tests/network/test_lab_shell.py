@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 PROMPT = "mininet> "
-LIMIT_S = 600.0
+LIMIT_S = 7200.0
 
 
 class Terminal:
