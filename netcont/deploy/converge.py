@@ -22,6 +22,7 @@ from netcont.deploy.standing import (
 from netcont.errors import KernelError
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
+from netcont.kernel.isolation_fact import IsolationFact
 from netcont.kernel.name_fact import NameFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import refused
@@ -63,7 +64,8 @@ class Kernel:
             if each not in self.left:
                 fact = self.ask(each)
                 names[each.name] = fact.together(names.get(each.name, fact))
-        return replace(facts, sysctls=found, names=names, agents=look(plan, self.node))
+        agents, isolations = look(plan, self.node), _isolations(plan, self.node)
+        return replace(facts, sysctls=found, names=names, agents=agents, isolations=isolations)
 
     def converge(self, known: Plan, goal: Plan, was: Mapping[str, str]) -> None:
         """Makes goal stand and removes what else there is of known.
@@ -215,7 +217,11 @@ class Kernel:
         """
         if isinstance(change, BEYOND):
             return undo_of(change, facts)
-        if state(change, facts).standing is not Standing.PRESENT:
+        standing = state(change, facts).standing
+        if isinstance(change, changes.AddIsolation):
+            # Its port's name says whose it is, whatever became of its rules.
+            return None if standing is Standing.MISSING else change.undo()
+        if standing is not Standing.PRESENT:
             return None
         match change:
             case changes.SetSysctl(key=key):
@@ -251,3 +257,13 @@ class Kernel:
 
     def _perform(self, change: Change) -> None:
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan((change,)))
+
+
+def _isolations(plan: Iterable[Change], node: Namespace) -> dict[Change, IsolationFact]:
+    """How the ports are that a plan keeps apart."""
+    wanted = [each for each in plan if isinstance(each, changes.AddIsolation)]
+    if not wanted:
+        return {}
+    from netcont.kernel.isolation import read_isolation
+
+    return {each: read_isolation(each, node) for each in wanted}

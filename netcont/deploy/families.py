@@ -33,6 +33,7 @@ def wrong_families(deployment: Deployment, every: Sequence[Carrier]) -> Iterator
         if isinstance(link, Extension):
             for place, head in keyed(f"{carrier.key}.head_end", link.head_end):
                 yield from _wanted(place, head, outer, "the sides' addresses")
+            yield from _one_of_each(keyed(f"{carrier.key}.anycast_gateway", link.anycast_gateway))
             if link.group is not None:
                 group = f"{carrier.key}.group"
                 yield from _wanted(group, link.group, outer, "the sides' addresses")

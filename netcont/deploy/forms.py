@@ -63,6 +63,8 @@ def _segment_forms(key: str, one: Extension) -> Iterator[Problem]:
                 yield from _each(f"{key}.{word}.{side}", (text,), _link)
     if one.head_end:
         yield from _each(f"{key}.head_end", one.head_end, _address)
+    if one.anycast_gateway:
+        yield from _each(f"{key}.anycast_gateway", one.anycast_gateway, _address)
     if one.group is not None:
         yield from _each(f"{key}.group", (one.group,), _group)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from netcont.deploy.half import Half
 from netcont.kernel.facts import Facts
@@ -15,14 +15,20 @@ _LEARNED = 9  # RTPROT_RA: from a router advertisement
 
 
 def not_forwarding(half: Half, facts: Facts, node: Namespace) -> Iterator[str]:
-    """What keeps packets of guests in tunnels from being forwarded. Reads only."""
+    """What keeps packets of guests in tunnels, or of hosts on a segment that has its gateway here,
+    from being forwarded. Reads only."""
     deployment = half.deployment
     carried = [guest for guest in deployment.guest if isinstance(deployment.carrier(guest), Tunnel)]
     families = {family_of(guest.address) for guest in carried}
+    lans = {half.lan} if 6 in families else set()
+    for one in deployment.extension:
+        families |= {family_of(each) for each in one.anycast_gateway}
+        if of_family(one.anycast_gateway, 6):
+            lans.add(one.bridge.at(half.side) or "")
     if 4 in families:
         yield from _ipv4(half, node)
     if 6 in families:
-        yield from _ipv6(half, facts, node)
+        yield from _ipv6({each for each in lans if each in facts.links}, facts, node)
 
 
 def _ipv4(half: Half, node: Namespace) -> Iterator[str]:
@@ -56,10 +62,10 @@ def _filtered(half: Half) -> Iterator[str]:
             )
 
 
-def _ipv6(half: Half, facts: Facts, node: Namespace) -> Iterator[str]:
+def _ipv6(lans: Collection[str], facts: Facts, node: Namespace) -> Iterator[str]:
     """A host that forwards by the setting of all links answers for others on those links only that
     forward themselves (the kernel's ndisc_recv_ns)."""
-    for where in ("all", half.lan):
+    for where in ("all", *sorted(lans)):
         if node.read_sysctl(f"net.ipv6.conf.{where}.forwarding") == "0":
             key = f"net.ipv6.conf.{where}.forwarding"
             passes = (

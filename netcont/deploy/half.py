@@ -38,6 +38,8 @@ class Half(End):
             carrier = self.deployment.carrier(guest)
             if isinstance(carrier, Tunnel):
                 changes += tunnels.guest(self, guest, carrier)
+            elif isinstance(carrier, Extension):
+                changes += segments.guest(self, guest, carrier)
         stem = f"{self.directory}/{self.name}"
         changes += agents(self.deployment, self.side, self.node, stem, switched=self.switched)
         if self.switched:
@@ -55,7 +57,7 @@ class Half(End):
                 found += tunnels.announcements(self, guest)
             elif isinstance(carrier, Extension):
                 found += segments.announcements(self, guest, carrier)
-        return Plan(tuple(found))
+        return Plan(tuple(dict.fromkeys(found)))
 
     def _tunnel(self, tunnel: Tunnel) -> Iterator[Change]:
         return tunnels.tunnel(self, tunnel)

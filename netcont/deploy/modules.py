@@ -22,13 +22,18 @@ _MODULES = {
     "vxlan": "vxlan",
     "vlan": "8021q",
     "bridge": "bridge",
+    "nftables": "nf_tables",
 }
+
+
+_UNKNOWN = frozenset({errno.EOPNOTSUPP, errno.ENOENT, errno.EPROTONOSUPPORT})
 
 
 def missing_kinds(plan: Plan, facts: Facts) -> list[str]:
     """Kinds of links that this kernel does not know: each is tried in a namespace of its own, for
     which root is needed, unless its module is loaded."""
     made = {_kind(change) for change in plan if isinstance(change, changes.AddLink)}
+    made |= {"nftables" for change in plan if isinstance(change, changes.AddIsolation)}
     kinds = made - {link.kind for link in facts.links.values()}
     unknown = [kind for kind in sorted(kinds) if not Path("/sys/module", _MODULES[kind]).exists()]
     return [_no_kind(kind) for kind in unknown if not _known(kind)]
@@ -72,11 +77,13 @@ def _known(kind: str) -> bool:
                 change = changes.AddVxlan("trial", name, 1, "192.0.2.1", 4789, 1400)
             elif kind == "vlan":
                 change = changes.AddVlan("trial", name, "lo", 1)
+            elif kind == "nftables":
+                change = changes.AddIsolation("trial", name, ("192.0.2.1",), "trial")
             try:
                 Interpreter({"trial": trial}, for_good=True).apply(Plan((change,)))
             except KernelError as error:
                 # lo carries no VLAN and says so otherwise.
-                return error.errno not in (errno.EOPNOTSUPP, errno.ENOENT)
+                return error.errno not in _UNKNOWN
             return True
     finally:
         os.kill(pid, signal.SIGKILL)

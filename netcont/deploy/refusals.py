@@ -66,6 +66,17 @@ def _missing_here(half: Half, facts: Facts) -> Iterator[str]:
         link = facts.links.get(bridge)
         if link is not None and link.kind != "bridge":
             yield f"{one.link}: {bridge} is no bridge: name one, or nc-… to have it made"
+        yield from _no_gateway(one, bridge, facts)
+
+
+def _no_gateway(one: Extension, bridge: str, facts: Facts) -> Iterator[str]:
+    has = {address for link, address, _ in facts.addresses if link == bridge}
+    for gateway in one.anycast_gateway:
+        if gateway not in has:
+            yield (
+                f"{one.link}: {bridge} has no address {gateway}, and would be cut off from the"
+                f" gateway at the other side: `ip addr add {gateway}/LENGTH dev {bridge}`"
+            )
 
 
 def _no_link(what: str, link: str | None, facts: Facts) -> Iterator[str]:

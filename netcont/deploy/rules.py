@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from netcont.deploy.address import NAMES, is_link_local, prefix_of
 from netcont.deploy.agents import wrong_agents
+from netcont.deploy.anycast import wrong_gateways
 from netcont.deploy.carriers import Carrier, carriers, key_of, keyed
 from netcont.deploy.families import wrong_families
 from netcont.deploy.forms import wrong_forms
@@ -47,6 +48,7 @@ def broken_rules(deployment: Deployment) -> list[Problem]:
         *_mtus(deployment, every),
         *colliding(deployment, every),
         *_guests(deployment),
+        *wrong_gateways(deployment, every),
         *wrong_agents(deployment),
         *wrong_names(deployment),
     ]

@@ -209,6 +209,16 @@ def _fdb(change: changes.AddFdb, facts: Facts) -> State:
     return PRESENT if there else MISSING
 
 
+@_on(changes.AddIsolation)
+def _isolation(change: changes.AddIsolation, facts: Facts) -> State:
+    fact = facts.isolations.get(change)
+    if fact is None or fact.error:
+        return State(Standing.UNKNOWN, fact.error if fact else "it was not looked at")
+    if not fact.found:
+        return MISSING
+    return PRESENT if fact.as_wanted else _otherwise("a table with other rules")
+
+
 @_on(changes.SetSysctl)
 def _sysctl(change: changes.SetSysctl, facts: Facts) -> State:
     found = facts.sysctls.get(change.key)
@@ -324,7 +334,7 @@ def occupied(change: Change, facts: Facts, traffic: Traffic) -> str | None:
     if isinstance(change, changes.AddLink):
         return _occupied_link(change, facts, traffic)
     found = state(change, facts)
-    if found.standing is Standing.MISSING:
+    if found.standing in (Standing.MISSING, Standing.UNKNOWN):
         return None
     what = change.commands()[0].replace(" add ", " ").replace(" append ", " ")
     return f"{what}: it is there already" + (f" ({found.found})" if found.found else "")

@@ -36,6 +36,10 @@ def twins(deployment: Deployment, every: Sequence[Carrier]) -> Iterator[Problem]
         else:
             yield from names.again(link.link, f"{key}.name", "give each its own name")
             yield from _segment(numbers, key, link)
+            if link.anycast_gateway:
+                table = ("table", deployment.table_of(link))
+                again = numbers.again(table, f"{key}.anycast_gateway", "choose another table there")
+                yield from again
         if isinstance(link, Extension) and link.bridge.a and link.bridge.b:
             pair = (link.bridge.a, link.bridge.b)
             yield from joined.again(pair, f"{key}.bridge", "a second path would be a loop")

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netcont.kernel.agent_fact import AgentFact
+from netcont.kernel.isolation_fact import IsolationFact
 from netcont.kernel.name_fact import NameFact
+from netcont.model.plan import Change
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class RuleFact:
 class Facts:
     """Everything at one time, of both families.
 
-    Prefixes are written as in changes ("default", "::/0", "10.0.0.0/8").
+    Prefixes are written as in changes ("default", "::/0", "10.0.0.0/8"). isolations: by what makes
+    them.
     """
 
     links: Mapping[str, LinkFact] = field(default_factory=dict)
@@ -70,3 +73,4 @@ class Facts:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, NameFact] = field(default_factory=dict)
     agents: Mapping[str, AgentFact] = field(default_factory=dict)
+    isolations: Mapping[Change, IsolationFact] = field(default_factory=dict)

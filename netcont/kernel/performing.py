@@ -81,6 +81,23 @@ def _set_netem(change: changes.SetNetem, node: Namespace) -> None:
         raise refused(node, change, error.code) from error
 
 
+@performs(changes.AddIsolation)
+def _isolate(change: changes.AddIsolation, node: Namespace) -> None:
+    # Few deployments need it.
+    from netcont.kernel.isolation import isolate
+
+    if code := isolate(change, node):
+        raise refused(node, change, code)
+
+
+@performs(changes.DelIsolation)
+def _end_isolation(change: changes.DelIsolation, node: Namespace) -> None:
+    from netcont.kernel.isolation import end_isolation
+
+    if code := end_isolation(change.port, node):
+        raise refused(node, change, code)
+
+
 @performs(changes.Announce)
 def _announce(change: changes.Announce, node: Namespace) -> None:
     announce(node, change)

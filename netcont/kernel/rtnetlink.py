@@ -97,9 +97,39 @@ def send(node: Namespace, messages: Sequence[tuple[int, int, bytes]]) -> list[in
     return codes
 
 
+def send_batch(node: Namespace, messages: Sequence[tuple[int, int, bytes]], protocol: int) -> int:
+    """Sends what is done whole or not at all; returns the first refusal's errno, 0 if it was done.
+
+    messages: as in send, with the batch's begin and end. protocol: of netlink(7).
+    """
+    last, packed = len(messages) - 2, bytearray()
+    for sequence, (kind, flags, body) in enumerate(messages):
+        flags |= _REQUEST if sequence == last else _REQUEST & ~_ACK
+        packed += _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, 0) + body
+    first = 0
+    with _socket(node, protocol) as one:
+        one.send(packed)
+        while True:
+            data = one.recv(_BUFFER_BYTES)
+            place = 0
+            while place < len(data):
+                length, kind, _, sequence, _ = _HEADER.unpack_from(data, place)
+                if kind == _ERROR:
+                    code = -int(struct.unpack_from("=i", data, place + _HEADER.size)[0])
+                    first = first or code
+                    # Where the batch itself is refused, nothing else is answered.
+                    if sequence in (0, last):
+                        return first
+                place += (length + 3) & ~3
+
+
 def _socket(node: Namespace, protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
     with node.entered():
-        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        try:
+            return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        except OSError as error:
+            what = f"{node.name}: netlink, protocol {protocol}: {error.strerror}"
+            raise KernelError(what, errno=error.errno) from error
 
 
 def _answers(one: socket.socket, name: str) -> Iterator[bytes]:
@@ -138,6 +168,17 @@ def attributes(body: bytes, start: int = 0, wanted: Collection[int] = range(1 <<
                 break
         start += (length + 3) & ~3
     return found
+
+
+def every_attribute(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """All of a list, also of one number."""
+    start = 0
+    while start + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, start)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & _TYPE_MASK, body[start + _ATTRIBUTE.size : start + length]
+        start += (length + 3) & ~3
 
 
 def text(value: bytes | None) -> str:

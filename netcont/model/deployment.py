@@ -147,9 +147,14 @@ class Extension:
     called nc-… is made, any other must be there. parent: the link to the carrier's circuit (vlan).
     head_end: where frames for everybody go besides the other side (vxlan). group: a multicast group
     where they go instead, joined on each side's device. loop_guard: the port in a bridge that
-    speaks STP is shut if it hears another one, such as itself. fragment: outer packets may be
-    fragmented, so that frames of the path's whole MTU pass. addresses, routes: as a tunnel's, for a
-    routed segment without a bridge.
+    speaks STP is shut if it hears another one, such as itself. fragment: the MTU is the path's, and
+    outer packets may be fragmented, but for what may not be fragmented itself. addresses, routes:
+    as a tunnel's, for a routed segment without a bridge, or of the bridges.
+
+    anycast_gateway: the gateway of the hosts on the segment, one of each family at most, which the
+    bridges of both sides have (RFC 9135 §4.1), each for the hosts on its own side: what is asked
+    and told about it does not pass the extension (FHRP isolation). A bridge that is made gets it;
+    any other must have it.
     """
 
     kind: ExtensionKind
@@ -162,6 +167,7 @@ class Extension:
     head_end: tuple[str, ...] = ()
     group: str | None = None
     device: PerSide = PerSide()
+    anycast_gateway: tuple[str, ...] = ()
     arp_suppression: bool = False
     loop_guard: bool = True
     mtu_bytes: Mtu | None = None
@@ -326,9 +332,10 @@ class Deployment:
             if each.over == HOME_AGENT or (each.over is None and not self.links)
         )
 
-    def table_of(self, tunnel: Tunnel) -> int:
-        """The routing table of a tunnel's guests."""
-        return tunnel.table or TUNNEL_TABLE + self._places[tunnel.name]
+    def table_of(self, one: Tunnel | Extension) -> int:
+        """The routing table of a link's guests."""
+        chosen = one.table if isinstance(one, Tunnel) else None
+        return chosen or TUNNEL_TABLE + self._places[link_of(one)]
 
     @cached_property
     def _by_name(self) -> dict[str, Tunnel | Extension]:
@@ -345,7 +352,7 @@ class Deployment:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {each.name: place for place, each in enumerate(self.tunnel)}
+        return {link_of(each): place for place, each in enumerate(self.links)}
 
 
 def link_of(one: Tunnel | Extension) -> str:

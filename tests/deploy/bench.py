@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +19,7 @@ import pytest
 
 from netcont.deploy.here import may_change
 from netcont.kernel.namespace import create_namespace, set_namespace
+from netcont.lab.cache import find_lab_files, lab_environment
 
 needs_root = pytest.mark.skipif(not may_change(), reason="makes network namespaces: needs root")
 
@@ -87,6 +90,7 @@ ip -d -j link; echo; ip -d -j addr; echo; ip -d -j route show table all; echo; i
 ip -6 -d -j route show table all; echo; ip -6 -d -j rule; echo
 ip -d -j neigh show nud permanent; echo; ip neigh show proxy; ip -6 neigh show proxy
 bridge -d -j link; echo; bridge -j fdb; echo; bridge -j vlan; echo
+nft -s list ruleset
 cd /proc/sys/net; grep -rs . ipv[46]/conf ipv[46]/neigh ipv4/ip_forward | sort
 """
 
@@ -101,6 +105,14 @@ _NOISE = frozenset(
     }
 )
 """What changes by itself, or must be another each time."""
+
+
+@cache
+def environment() -> dict[str, str]:
+    """In which nft, ping and tcpdump are found: in the lab's cache, if the host has none."""
+    if shutil.which("nft") is not None:
+        return dict(os.environ)
+    return {**os.environ, **lab_environment(find_lab_files())}
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,7 @@ class Gateway:
     def sh(self, script: str) -> str:
         """What a shell script prints; it must not fail."""
         words = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "sh", "-ec", script]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -1,6 +1,7 @@
 """Every single thing that a process does to a kernel, to records and to name servers, one by one.
 
-An effect is a request to rtnetlink that changes something, also one among many in one system call;
+An effect is a request to rtnetlink that changes something, also one among many in one system call,
+or a batch of nftables;
 a file below a directory of records, or a setting below /proc/sys, that is opened for writing,
 renamed or removed; a DNS update that is sent. The process that is watched is a child of the test's:
 it is told nothing, and is killed right before the effect of a number. Where that is in the midst of
@@ -21,6 +22,7 @@ from typing import Any
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _WRITES = os.O_WRONLY | os.O_RDWR
+_NETFILTER, _BATCH_BEGIN = 12, 0x10  # NETLINK_NETFILTER, NFNL_MSG_BATCH_BEGIN
 _DNS_UPDATE = 5  # RFC 2136 §1.3
 
 
@@ -47,7 +49,7 @@ class Effects:
         def watched_send(one: socket.socket, data: Any, *rest: Any) -> int:
             sent = 0
             if one.family == socket.AF_NETLINK:
-                for start in _changing(bytes(data)):
+                for start in _changing(bytes(data), one.proto):
                     if self._is_due():
                         sent += send(one, bytes(data)[sent:start]) if start else 0
                         self.do()
@@ -79,8 +81,13 @@ class Effects:
         return str(text).startswith(("/proc/sys/", str(self.files)))
 
 
-def _changing(data: bytes) -> Iterator[int]:
-    """Where the requests begin that do more than ask (RTM_GET…: every fourth)."""
+def _changing(data: bytes, protocol: int) -> Iterator[int]:
+    """Where the requests begin that do more than ask (RTM_GET…: every fourth). A batch of nftables
+    is one, whatever is in it."""
+    if protocol == _NETFILTER:
+        if _HEADER.unpack_from(data)[1] == _BATCH_BEGIN:
+            yield 0
+        return
     place = 0
     while place < len(data):
         length, kind, *_ = _HEADER.unpack_from(data, place)

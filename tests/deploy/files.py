@@ -40,6 +40,26 @@ arp_suppression = true
 fragment = true
 """
 
+ANYCAST = """
+[side.a]
+address = "192.0.2.1"
+prefix = "10.1.0.0/24"
+[side.b]
+address = "198.51.100.1"
+prefix = "10.2.0.0/24"
+[extension]
+kind = "vxlan"
+vni = 100
+bridge = { a = "br0", b = "nc-stretch" }
+anycast_gateway = "10.1.0.1"
+addresses = { a = "10.255.0.1/30", b = "10.255.0.2/30" }
+fragment = true
+[guest]
+address = "10.1.0.10"
+from = "a"
+mac = "02:00:00:00:00:10"
+"""
+
 ROUTED = """
 [side.a]
 address = "192.0.2.1"

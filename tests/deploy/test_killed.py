@@ -17,7 +17,7 @@ from netcont.model.plan import AddTunnel, AddVxlan, Change
 
 from .bench import AT_B, AT_B_IPV6, Gateway, difference, gateway, needs_root
 from .effects import Effects
-from .files import ROUTED, SEGMENT, TUNNEL, deployment
+from .files import ANYCAST, ROUTED, SEGMENT, TUNNEL, deployment
 
 pytestmark = needs_root
 
@@ -69,6 +69,7 @@ HALVES = {
     "guests away": OverVxlan(deployment(GUESTS), SideName.B, "web", switched=True),
     "segment on a foreign bridge": Half(deployment(SEGMENT), SideName.A, "web"),
     "segment on an own bridge": Half(deployment(SEGMENT), SideName.B, "web"),
+    "segment with a gateway": Half(deployment(ANYCAST), SideName.B, "web", switched=True),
     "two routed segments": Half(deployment(ROUTED6), SideName.A, "web"),
 }
 

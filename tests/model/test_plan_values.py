@@ -8,6 +8,7 @@ from netcont.model.plan import (
     AddAddress,
     AddBridgeMac,
     AddFdb,
+    AddIsolation,
     AddNeighbour,
     AddRoute,
     AddRule,
@@ -21,6 +22,16 @@ from netcont.model.plan import (
 V6A, V6B = "2001:db8::1", "2001:db8::2"
 
 LINES = {
+    'nft \'table bridge t { comment "netcont web";'
+    " chain in { type filter hook prerouting priority -300;"
+    ' iifname "t" arp daddr ip 192.0.2.1 counter drop;'
+    ' iifname "t" arp saddr ip 192.0.2.1 counter drop; };'
+    " chain out { type filter hook postrouting priority 300;"
+    ' oifname "t" arp daddr ip 192.0.2.1 counter drop;'
+    ' oifname "t" arp operation request arp saddr ip 192.0.2.1 counter arp saddr ip set 0.0.0.0;'
+    ' oifname "t" arp saddr ip 192.0.2.1 counter drop; }; }\'': AddIsolation(
+        "n", "t", ("192.0.2.1",), "netcont web"
+    ),
     "ip link add t type ip6gre local 2001:db8::1 remote 2001:db8::2 ttl 64 encaplimit none key 7": (
         AddTunnel("n", "t", "gre", V6A, V6B, key=7)
     ),
@@ -75,7 +86,9 @@ def test_the_line_of_a_change_is_of_its_addresses_family(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [each for each in LINES.values() if each.undo() is not None], ids=repr
+    "change",
+    [each for each in LINES.values() if (undo := each.undo()) is not None and undo.undo()],
+    ids=repr,
 )
 def test_the_undo_of_an_undo_is_the_change(change: Change) -> None:
     undo = change.undo()

@@ -120,11 +120,13 @@ def dump(node: Namespace) -> dict[str, str]:
     # The kernel brings links' operational states up to date once a second (linkwatch).
     time.sleep(1.1)
     script = "".join(f"{command}; echo; echo {_MARK}\n" for command in _DUMPS)
+    script += f"nft -s list ruleset; echo {_MARK}\n"
     # Not all can be read: a stable secret that nobody has set.
     script += "cd /proc/sys/net; "
     script += "grep -s . ipv4/ip_forward ipv[46]/conf/*/* ipv[46]/neigh/*/* || true"
-    *parts, settings = sh(node, script).split(f"{_MARK}\n")
+    *parts, rules, settings = sh(node, script).split(f"{_MARK}\n")
     shown = dict(line.partition(":")[::2] for line in settings.splitlines())
+    shown |= {f"nft, line {number}": line for number, line in enumerate(rules.splitlines())}
     for command, part in zip(_DUMPS, parts, strict=True):
         for entry in json.loads(part.strip() or "[]"):
             shown |= _leaves(entry, f"{command}: {_name(entry)}")

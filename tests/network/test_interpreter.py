@@ -19,6 +19,7 @@ from netcont.model.plan import (
     AddBridge,
     AddBridgeMac,
     AddFdb,
+    AddIsolation,
     AddNeighbour,
     AddRoute,
     AddRule,
@@ -29,6 +30,7 @@ from netcont.model.plan import (
     DelAddress,
     DelBridgeMac,
     DelFdb,
+    DelIsolation,
     DelLink,
     DelNeighbour,
     DelRoute,
@@ -58,6 +60,8 @@ class Case:
     change: Change
     before: tuple[Change, ...] = ()
 
+
+ISOLATION = AddIsolation("own", "t0", ("10.9.0.1", "2001:db8::1"), "netcont web")
 
 CASES = {
     "ipip tunnel": Case(AddTunnel("own", "t0", "ipip", OWN, OTHER, ttl=17)),
@@ -125,11 +129,13 @@ CASES = {
 """Every kind of change that can be taken back."""
 
 ONE_WAY = {
+    "no isolation": Case(DelIsolation("own", "t0"), (ISOLATION,)),
     "no link": Case(DelLink("own", "p1")),
     "alias": Case(SetAlias("own", "p1", "netcont web")),
     "arp suppression": Case(
         SetBridgePort("own", "t0", neigh_suppress=True), (VTEP, SetMaster("own", "t0", "br0"))
     ),
+    "isolation": Case(ISOLATION),
     "delay": Case(SetNetem("own", "a0", 0.025, 200e6, 0.0, 1000)),
     "delay and loss": Case(SetNetem("own", "a0", 0.1, None, 0.1, 10)),
     "delay that is changed": Case(

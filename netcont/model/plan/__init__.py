@@ -9,6 +9,7 @@ reader; netcont itself never runs them.
 from netcont.model.plan.addresses import AddAddress, DelAddress
 from netcont.model.plan.agents import Leave, Register, RunAgent, StopAgent
 from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.plan.isolation import AddIsolation, DelIsolation
 from netcont.model.plan.links import (
     TOS_OF_INNER,
     AddBridge,
@@ -55,6 +56,7 @@ __all__ = [
     "AddBridge",
     "AddBridgeMac",
     "AddFdb",
+    "AddIsolation",
     "AddLink",
     "AddNeighbour",
     "AddRoute",
@@ -67,6 +69,7 @@ __all__ = [
     "DelAddress",
     "DelBridgeMac",
     "DelFdb",
+    "DelIsolation",
     "DelLink",
     "DelNeighbour",
     "DelRoute",
