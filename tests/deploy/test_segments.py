@@ -14,6 +14,7 @@ from netcont.model.plan import AddFdb, AddVxlan, SetBridgePort
 
 from .bench import Gateway, difference, needs_root
 from .files import SEGMENT, SEGMENT6, deployment
+from .pair import pair
 from .test_up_and_down import refused, right, written
 
 GROUP = """
@@ -152,3 +153,41 @@ def test_two_bridges_that_may_both_speak_stp_are_refused_a_guard(
     refused(host.cli("plan", written(tmp_path, both), "--side", "a"), *said)
     right(host.cli("plan", written(tmp_path, both + "loop_guard = false\n"), "--side", "a"))
     right(host.cli("plan", written(tmp_path, SEGMENT), "--side", "a"))
+
+
+_FOREIGN = """
+ip link add out0 type veth peer name out1
+ip link add other type bridge stp_state 1 hello_time 100 forward_delay 200
+ip link set out1 master other
+ip link set out0 master nc-stretch
+for each in out0 out1 other; do ip link set $each up; done
+"""
+
+
+def port_state(host: Gateway) -> str:
+    (port,) = json.loads(host.sh("bridge -j link show dev nc-vx100"))
+    return str(port["state"])
+
+
+@needs_root
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_port_that_hears_another_bridge_is_shut_if_it_is_guarded(
+    tmp_path: Path, guarded: bool
+) -> None:
+    text = SEGMENT.replace('head_end = ["203.0.113.9"]\n', "")
+    text += f"loop_guard = {str(guarded).lower()}\n"
+    with pair(tmp_path) as two:
+        file = written(tmp_path, text)
+        two.a.sh("ip link add br0 type bridge forward_delay 200 hello_time 100; ip link set br0 up")
+        right(two.b.cli("up", file, "--side", "b"))
+        right(two.a.cli("up", file, "--side", "a"))
+        two.a.sh("ip link set br0 type bridge stp_state 1")
+        two.b.sh(_FOREIGN)
+        heard = "tcpdump -Z root -nc1 -i nc-vx100 -Q in stp"
+        two.a.sh(f"timeout 20 {heard}; sleep 0.2")
+        assert (port_state(two.a) == "disabled") is guarded
+        if guarded:
+            # Once the other bridge is gone, it is opened by hand.
+            two.b.sh("ip link del other")
+            two.a.sh("ip link set nc-vx100 down; ip link set nc-vx100 up; sleep 0.2")
+            assert port_state(two.a) != "disabled"
