@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from netcont.deploy.file import check
 from netcont.deploy.half import Half
 from netcont.deploy.problems import DeploymentError
 from netcont.deploy.segments import gateway_mac, port_mac
@@ -206,3 +209,18 @@ def test_a_table_that_somebody_else_has_is_left_alone(host: Gateway, tmp_path: P
     before = host.snapshot()
     refused(host.cli("up", written(tmp_path, ANYCAST), "--side", "b"), "it is there already")
     assert difference(before, host.snapshot()) == []
+
+
+def test_what_the_guide_shows_is_right() -> None:
+    page = (Path(__file__).parents[2] / "docs/deploy.md").read_text()
+    part = page[page.index("## Layer 2") : page.index("### Both families")]
+    segment, gateway = (
+        tomllib.loads(each) for each in re.findall(r"```toml\n(.*?)```", part, re.S)
+    )
+    for key, value in gateway["side"].items():
+        segment["side"][key] |= value
+    segment["extension"] |= gateway["extension"]
+    found = check(segment | {"guest": gateway["guest"]}, "deploy.md")
+    plan = Half(found, SideName.B, "web", switched=True).plan()
+    assert AddIsolation("host", "nc-vx100", ("10.1.0.1",), "netcont web") in plan.changes
+    assert AddRoute("host", "10.1.0.10/32", link="nc-stretch") in plan.changes
