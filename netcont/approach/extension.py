@@ -21,7 +21,6 @@ from netcont.approach.base import STRETCH_BRIDGE, Context, announce_guest, host_
 from netcont.errors import ConfigurationError
 from netcont.model.layout import Layout, Site
 from netcont.model.numbers import (
-    ALL_MACS,
     SEGMENT_GATEWAY_MAC,
     SEGMENT_NEXT_HOP,
     SEGMENT_NEXT_HOP_IPV6,
@@ -32,7 +31,6 @@ from netcont.model.plan import (
     MAIN_TABLE,
     AddBridge,
     AddBridgeMac,
-    AddFdb,
     AddNeighbour,
     AddRoute,
     AddRule,
@@ -112,8 +110,8 @@ class VxlanExtension:
                     here.hypervisor_address,
                     vxlan.port,
                     layout.mtu_bytes,
+                    remote=there.hypervisor_address,
                 ),
-                AddFdb(here.hypervisor, VTEP, ALL_MACS, there.hypervisor_address),
                 SetMaster(here.hypervisor, VTEP, bridge),
                 SetUp(here.hypervisor, VTEP),
             ]

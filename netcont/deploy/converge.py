@@ -65,19 +65,24 @@ class Kernel:
                 fact = self.ask(each)
                 names[each.name] = fact.together(names.get(each.name, fact))
         agents, isolations = look(plan, self.node), _isolations(plan, self.node)
-        return replace(facts, sysctls=found, names=names, agents=agents, isolations=isolations)
+        return facts._replace(sysctls=found, names=names, agents=agents, isolations=isolations)
 
-    def converge(self, known: Plan, goal: Plan, was: Mapping[str, str]) -> None:
+    def converge(
+        self, known: Plan, goal: Plan, was: Mapping[str, str], facts: Facts | None = None
+    ) -> None:
         """Makes goal stand and removes what else there is of known.
 
-        was: settings before netcont. Raises KernelError with the first refusal; what is superfluous
-        is removed as far as possible nevertheless.
+        was: settings before netcont. facts: what is there, read a moment ago. Raises KernelError
+        with the first refusal; what is superfluous is removed as far as possible nevertheless.
         """
         wanted = set(goal) if known else set()
         goal = without(goal, self.left)
         superfluous = [each for each in reversed(known.changes) if each not in wanted]
-        self._remove([each for each in superfluous if not goes_on(each, goal)], was)
-        self._add(goal)
+        superfluous = [each for each in superfluous if not goes_on(each, goal)]
+        if superfluous or facts is None:
+            self._remove(superfluous, was)
+            facts = self.facts(goal)
+        self._add(goal, facts)
         self.verify(goal)
 
     def verify(self, goal: Plan) -> None:
@@ -98,8 +103,7 @@ class Kernel:
 
     # ---- adding
 
-    def _add(self, goal: Plan) -> None:
-        facts = self.facts(goal)
+    def _add(self, goal: Plan, facts: Facts) -> None:
         missing: list[Change] = []
         remade: set[str] = set()
         for change in goal:
@@ -119,6 +123,8 @@ class Kernel:
         links = [each for each in missing if isinstance(each, changes.AddLink)]
         self._make(links, {link.name: link.index for link in facts.links.values()})
         rest = [each for each in missing if not isinstance(each, changes.AddLink)]
+        # First what is no request: all others can be sent together then.
+        rest.sort(key=lambda each: not (isinstance(each, changes.SetSysctl) and hangs_on_own(each)))
         self._make(rest, read_indices(self.node))
 
     def _make(self, wanted: Sequence[Change], indices: Mapping[str, int]) -> None:
@@ -237,7 +243,7 @@ class Kernel:
                     neigh_suppress=False if change.neigh_suppress else None,
                     guard=False if change.guard else None,
                 )
-            case changes.SetUp() | changes.SetAlias():
+            case changes.SetUp():
                 return None
             case _:
                 return change.undo()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcont.model.deployment import Deployment, Side, SideName
-from netcont.model.plan import Change, SetAlias
+from netcont.model.plan import Change, SetUp
 
 ALIAS = "netcont"
 
@@ -37,6 +37,6 @@ class End:
         """The link of the guests here."""
         return self.here.link or ""
 
-    def alias(self, link: str) -> Change:
-        """Says on a link whose it is."""
-        return SetAlias(self.node, link, f"{ALIAS} {self.name}")
+    def up(self, link: str) -> Change:
+        """Sets a link of netcont's up, and says on it whose it is."""
+        return SetUp(self.node, link, alias=f"{ALIAS} {self.name}")

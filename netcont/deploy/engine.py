@@ -128,7 +128,7 @@ class Engine:
             self.records.write(begun)
             if begun.confirmation is not None and watch is not None:
                 self._watched(begun.confirmation, watch, record)
-            self._go(kernel, begun, record)
+            self._go(kernel, begun, record, facts)
             settled = begun.settled(goal)
             self.records.write(replace(settled, switched=half.switched, ends=ends))
         self._announce(half)
@@ -306,10 +306,10 @@ class Engine:
         others = self._others(name)
         return {key: others.get(key, value) for key, value in found.items()}
 
-    def _go(self, kernel: Kernel, begun: Record, before: Record) -> None:
+    def _go(self, kernel: Kernel, begun: Record, before: Record, facts: Facts) -> None:
         """To the goal, or, if the kernel refuses, back to what stood. Raises the first error."""
         try:
-            kernel.converge(begun.stands, begun.goal or Plan(), begun.was)
+            kernel.converge(begun.stands, begun.goal or Plan(), begun.was, facts)
         except BaseException as error:
             # What was not made by now is not netcont's, whatever it looks like.
             made = Plan(tuple(kernel.made))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 from netcont.deploy.address import canonical
 from netcont.deploy.problems import Problem, nearest
@@ -63,8 +63,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A whole number."""
 
     low: int
@@ -84,8 +83,7 @@ class Number:
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """One of a few words."""
 
     words: type[StrEnum]
@@ -103,8 +101,7 @@ class Word:
         return {"enum": [each.value for each in self.words]}
 
 
-@dataclass(frozen=True)
-class Several:
+class Several(NamedTuple):
     """A list; a list of one may be written as the one alone."""
 
     item: Kind
@@ -122,8 +119,7 @@ class Several:
         return {"anyOf": [item, {"type": "array", "items": item}]}
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A key of a table. name: the model's. default: where it is plain; None: nothing to show."""
 
     name: str
@@ -132,12 +128,11 @@ class Member:
     default: Any
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table, which becomes an object of a class; members by their keys."""
 
     made: Any
-    members: Mapping[str, Member] = field(hash=False)
+    members: Mapping[str, Member]
 
     def read(self, value: Any, key: str, problems: list[Problem]) -> Any:
         """See Kind; None if something was wrong."""

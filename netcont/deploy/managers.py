@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from netcont.deploy.keyfile import Assignment, assignments, in_force
 from netcont.model import plan as changes
@@ -40,8 +40,7 @@ _MANAGERS = {
 }
 
 
-@dataclass(frozen=True)
-class OwnLink:
+class OwnLink(NamedTuple):
     """A link of netcont's. kind: the kernel's word; nm_type: NetworkManager's."""
 
     name: str
@@ -49,8 +48,7 @@ class OwnLink:
     nm_type: str
 
 
-@dataclass(frozen=True)
-class Warned:
+class Warned(NamedTuple):
     """What is wrong, the file in /etc that mends it, and the command that has it read."""
 
     what: str

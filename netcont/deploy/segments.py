@@ -37,7 +37,6 @@ from netcont.model.plan import (
     SetBridgePort,
     SetMaster,
     SetSysctl,
-    SetUp,
     default_route,
 )
 
@@ -49,12 +48,10 @@ def segment(end: End, one: Extension) -> Iterator[Change]:
         # A gateway keeps its MAC, whichever ports come and go.
         mac = gateway_mac(end.name, end.side, bridge) if _is_gateway(end, bridge) else None
         yield AddBridge(end.node, bridge, end.deployment.mtu_of(one), mac=mac)
-        yield end.alias(bridge)
-        yield SetUp(end.node, bridge)
+        yield end.up(bridge)
     yield _link(end, one)
-    yield end.alias(one.link)
-    if one.kind is ExtensionKind.VXLAN:
-        for remote in () if one.group else remotes(end, one):
+    if one.kind is ExtensionKind.VXLAN and not one.group:
+        for remote in remotes(end, one)[1:]:
             yield AddFdb(end.node, one.link, ALL_MACS, remote)
     if bridge is not None:
         yield SetMaster(end.node, one.link, bridge)
@@ -63,7 +60,7 @@ def segment(end: End, one: Extension) -> Iterator[Change]:
             yield SetBridgePort(end.node, one.link, neigh_suppress=suppress, guard=guard)
     if bridge is not None and one.anycast_gateway:
         yield AddIsolation(end.node, one.link, one.anycast_gateway, f"{ALIAS} {end.name}")
-    yield SetUp(end.node, one.link)
+    yield end.up(one.link)
     if bridge is not None and bridge.startswith(OWN_PREFIX):
         yield from _gateway(end, one, bridge)
     yield from inner(end, one, bridge or one.link, point_to_point=False)
@@ -131,6 +128,7 @@ def _link(end: End, one: Extension) -> Change:
         mac=port_mac(end.name, end.side, one.link),
         group=one.group,
         device=one.device.at(end.side),
+        remote=None if one.group else remotes(end, one)[0],
     )
 
 

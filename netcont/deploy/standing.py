@@ -11,6 +11,7 @@ from netcont.kernel.agent_fact import AgentFact
 from netcont.kernel.facts import Facts, LinkFact
 from netcont.model import plan as changes
 from netcont.model.deployment import OWN_PREFIX
+from netcont.model.numbers import ALL_MACS
 from netcont.model.plan import ROUTE_PROTOCOL, Change
 
 
@@ -107,10 +108,18 @@ def _vxlan(change: changes.AddVxlan, facts: Facts) -> State:
         "port": change.port,
         "mtu": change.mtu_bytes,
         "group": change.group,
+        "remote": change.remote,
         "device": change.device,
         **_given(mac=change.mac),
     }
-    return _compared(facts.links.get(change.name), "vxlan", wanted)
+    found = _compared(facts.links.get(change.name), "vxlan", wanted)
+    if found is PRESENT and change.remote is not None:
+        # It is an entry like any other, once the link is made.
+        there = (change.name, ALL_MACS, change.remote) in facts.fdb
+        return (
+            PRESENT if there else _otherwise(f"frames for everybody do not go to {change.remote}")
+        )
+    return found
 
 
 def _setting(link: LinkFact | None, found: object, wanted: object) -> State:
@@ -119,15 +128,11 @@ def _setting(link: LinkFact | None, found: object, wanted: object) -> State:
     return PRESENT if found == wanted else _otherwise(str(found))
 
 
-@_on(changes.SetAlias)
-def _alias(change: changes.SetAlias, facts: Facts) -> State:
-    link = facts.links.get(change.link)
-    return _setting(link, f'"{link.alias}"' if link else "", f'"{change.alias}"')
-
-
 @_on(changes.SetUp)
 def _up(change: changes.SetUp, facts: Facts) -> State:
     link = facts.links.get(change.link)
+    if link is not None and change.alias not in (None, link.alias):
+        return _otherwise(f'alias "{link.alias}"')
     words = {True: "up", False: "down"}
     return _setting(link, words[bool(link and link.up)], words[change.up])
 
@@ -285,7 +290,6 @@ _NOBODYS = frozenset(
         changes.SetSysctl,
         changes.SetUp,
         changes.SetMaster,
-        changes.SetAlias,
         changes.SetBridgePort,
         # Its servers say themselves what they have against it (see netcont.deploy.naming).
         changes.MoveName,

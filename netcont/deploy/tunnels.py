@@ -21,7 +21,6 @@ from netcont.model.plan import (
     Announce,
     Change,
     SetSysctl,
-    SetUp,
     default_route,
 )
 
@@ -43,9 +42,8 @@ def tunnel(end: End, one: Tunnel) -> Iterator[Change]:
         tos=one.tos,
         pmtudisc=one.pmtudisc,
     )
-    yield end.alias(one.name)
     yield from _settings(end, one)
-    yield SetUp(end.node, one.name)
+    yield end.up(one.name)
     yield from inner(end, one, one.name, point_to_point=True)
 
 

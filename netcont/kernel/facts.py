@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from netcont.kernel.agent_fact import AgentFact
 from netcont.kernel.isolation_fact import IsolationFact
 from netcont.kernel.name_fact import NameFact
 from netcont.model.plan import Change
+
+NONE: Mapping[Any, Any] = MappingProxyType({})
+"""Nothing of the kind."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,7 @@ class LinkFact:
     guard: bool | None = None
 
 
-@dataclass(frozen=True)
-class RouteFact:
+class RouteFact(NamedTuple):
     """A route of one table; protocol as in rtnetlink(7), kind as in changes, or its number."""
 
     via: str | None
@@ -43,8 +47,7 @@ class RouteFact:
     kind: str = "unicast"
 
 
-@dataclass(frozen=True)
-class RuleFact:
+class RuleFact(NamedTuple):
     """A policy rule. source: a prefix, also for all of a family; incoming: a link."""
 
     priority: int
@@ -55,22 +58,21 @@ class RuleFact:
     incoming: str | None = None
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything at one time, of both families.
 
     Prefixes are written as in changes ("default", "::/0", "10.0.0.0/8"). isolations: by what makes
     them.
     """
 
-    links: Mapping[str, LinkFact] = field(default_factory=dict)
+    links: Mapping[str, LinkFact] = NONE
     addresses: frozenset[tuple[str, str, int]] = frozenset()
-    routes: Mapping[tuple[str, int], tuple[RouteFact, ...]] = field(default_factory=dict)
+    routes: Mapping[tuple[str, int], tuple[RouteFact, ...]] = NONE
     rules: frozenset[RuleFact] = frozenset()
-    neighbours: Mapping[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
+    neighbours: Mapping[tuple[str, str], tuple[str, bool]] = NONE
     proxies: frozenset[tuple[str, str]] = frozenset()
     fdb: frozenset[tuple[str, str, str]] = frozenset()
-    sysctls: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, NameFact] = field(default_factory=dict)
-    agents: Mapping[str, AgentFact] = field(default_factory=dict)
-    isolations: Mapping[Change, IsolationFact] = field(default_factory=dict)
+    sysctls: Mapping[str, str] = NONE
+    names: Mapping[str, NameFact] = NONE
+    agents: Mapping[str, AgentFact] = NONE
+    isolations: Mapping[Change, IsolationFact] = NONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netcont.errors import KernelError
 from netcont.kernel.namespace import Namespace
@@ -29,8 +29,7 @@ _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 
 
-@dataclass(frozen=True)
-class LinkState:
+class LinkState(NamedTuple):
     """mac: None where it has none. master: the bridge that it is a port of."""
 
     name: str
@@ -79,8 +78,7 @@ def addresses_of(node: Namespace, link: str) -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """Where packets for an address go. link: its index. source: what they are sent from. via: the
     gateway, None: straight. mtu_bytes: of the route, None: the link's."""
 

@@ -122,11 +122,14 @@ _COUNTERS = (
 
 
 def _vxlan(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
+    far = found.get(2) or found.get(16) or b""
+    to_group = far[:1] == b"\xff" if len(far) == 16 else far[:1] >= b"\xe0"  # multicast addresses
     return {
         "vni": number(found.get(1)),
         "local": address(found.get(4) or found.get(17)),
         "port": int.from_bytes(found.get(15, b""), "big"),
-        "group": address(found.get(2) or found.get(16)),
+        "group": address(far) if to_group else None,
+        "remote": None if to_group else address(far),
         "device": names.get(number(found.get(3))),
     }
 

@@ -36,7 +36,6 @@ from netcont.model.plan import (
     DelRoute,
     DelRule,
     Plan,
-    SetAlias,
     SetBridgePort,
     SetMaster,
     SetNetem,
@@ -76,6 +75,7 @@ CASES = {
         AddTunnel("own", "t0", "gre", OWN, OTHER, ttl=0, tos=1, pmtudisc=False)
     ),
     "vxlan": Case(VTEP),
+    "vxlan with a remote": Case(AddVxlan("own", "t0", 100, OWN, 4789, 1500, remote=OTHER)),
     "vxlan with a mac": Case(AddVxlan("own", "t0", 100, OWN, 4789, 1500, mac=MAC)),
     "link up": Case(SetUp("own", "p1")),
     "link down": Case(SetUp("own", "p0", up=False)),
@@ -131,7 +131,7 @@ CASES = {
 ONE_WAY = {
     "no isolation": Case(DelIsolation("own", "t0"), (ISOLATION,)),
     "no link": Case(DelLink("own", "p1")),
-    "alias": Case(SetAlias("own", "p1", "netcont web")),
+    "link up with an alias": Case(SetUp("own", "p1", alias="netcont web")),
     "arp suppression": Case(
         SetBridgePort("own", "t0", neigh_suppress=True), (VTEP, SetMaster("own", "t0", "br0"))
     ),

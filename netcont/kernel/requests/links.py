@@ -93,11 +93,13 @@ def _vlan(change: changes.AddVlan, indices: Indices) -> Message:
 
 @on(changes.AddVxlan)
 def _vxlan(change: changes.AddVxlan, indices: Indices) -> Message:
-    local, group = (17, 16) if is_ipv6(change.local) else (4, 2)
+    local, far = (17, 16) if is_ipv6(change.local) else (4, 2)
     data = number(1, change.vni) + attribute(local, packed(change.local))
     data += byte(7, 1) + attribute(15, struct.pack("!H", change.port))  # learning, port
-    if change.group:
-        data += attribute(group, packed(change.group)) + byte(5, change.ttl)
+    if everybody := change.group or change.remote:
+        data += attribute(far, packed(everybody))
+    if change.ttl:
+        data += byte(5, change.ttl)
     if change.device:
         data += number(3, indices(change.device))
     return _new(change, "vxlan", data, _mac(change.mac) + _mtu(change.mtu_bytes))
@@ -108,14 +110,11 @@ def _no_link(change: changes.DelLink, indices: Indices) -> Message:
     return _DEL_LINK, 0, _link(indices(change.name))
 
 
-@on(changes.SetAlias)
-def _alias(change: changes.SetAlias, indices: Indices) -> Message:
-    return _NEW_LINK, 0, _link(indices(change.link)) + text(_ALIAS, change.alias)
-
-
 @on(changes.SetUp)
 def _up(change: changes.SetUp, indices: Indices) -> Message:
-    return _NEW_LINK, 0, _link(indices(change.link), _IFF_UP if change.up else 0, _IFF_UP)
+    alias = text(_ALIAS, change.alias) if change.alias is not None else b""
+    head = _link(indices(change.link), _IFF_UP if change.up else 0, _IFF_UP)
+    return _NEW_LINK, 0, head + alias
 
 
 @on(changes.SetMaster)

@@ -40,7 +40,6 @@ from netcont.model.plan.routing import (
 )
 from netcont.model.plan.services import Announce, TsigKey, UpdateRecord
 from netcont.model.plan.settings import (
-    SetAlias,
     SetBridgePort,
     SetMaster,
     SetNetem,
@@ -79,7 +78,6 @@ __all__ = [
     "Plan",
     "Register",
     "RunAgent",
-    "SetAlias",
     "SetBridgePort",
     "SetMaster",
     "SetNetem",

@@ -108,9 +108,10 @@ class AddVlan(AddLink):
 class AddVxlan(AddLink):
     """A VTEP (RFC 7348). Its MTU is set on purpose: the kernel would leave 1500 regardless.
 
-    mac None: the kernel's choice. group: where frames for everybody go, an IP multicast group of
-    local's family that is joined on the link device; None: only where its FDB says. Outer packets
-    then have ttl 64, since the kernel's 1 would not leave the link.
+    mac None: the kernel's choice. remote, group: where frames for everybody go: one VTEP, or an IP
+    multicast group of local's family that is joined on the link device (at most one of the two;
+    None: only where its FDB says). To a group outer packets have ttl 64, since the kernel's 1 would
+    not leave the link.
     """
 
     vni: int
@@ -120,6 +121,7 @@ class AddVxlan(AddLink):
     mac: str | None = None
     group: str | None = None
     device: str | None = None
+    remote: str | None = None
 
     @property
     def ttl(self) -> int:
@@ -129,9 +131,10 @@ class AddVxlan(AddLink):
     def commands(self) -> tuple[str, ...]:
         mac = f" address {self.mac}" if self.mac else ""
         group = f" group {self.group}" if self.group else ""
+        remote = f" remote {self.remote}" if self.remote else ""
         device = f" dev {self.device}" if self.device else ""
         ttl = f" ttl {self.ttl}" if self.ttl else ""
         return (
             f"ip link add {self.name}{mac} mtu {self.mtu_bytes} type vxlan id {self.vni}"
-            f" local {self.local}{group}{device}{ttl} dstport {self.port}",
+            f" local {self.local}{remote}{group}{device}{ttl} dstport {self.port}",
         )

@@ -8,29 +8,23 @@ from netcont.model.plan.change import Change
 
 
 @dataclass(frozen=True)
-class SetAlias(Change):
-    """Says on a link, for `ip link` to show, whose it is."""
-
-    link: str
-    alias: str
-
-    def commands(self) -> tuple[str, ...]:
-        return (f'ip link set {self.link} alias "{self.alias}"',)
-
-
-@dataclass(frozen=True)
 class SetUp(Change):
-    """A link's administrative state; was is read from the kernel when the change is applied."""
+    """A link's administrative state; was is read from the kernel when the change is applied.
+
+    alias: what the link says from then on of whose it is; None: what it said.
+    """
 
     link: str
     up: bool = True
     was: bool | None = None
+    alias: str | None = None
 
     def undo(self) -> Change | None:
         return None if self.was is None else SetUp(self.node, self.link, self.was)
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip link set {self.link} {'up' if self.up else 'down'}",)
+        alias = f' alias "{self.alias}"' if self.alias is not None else ""
+        return (f"ip link set {self.link}{alias} {'up' if self.up else 'down'}",)
 
 
 @dataclass(frozen=True)
