@@ -19,7 +19,7 @@ from pathlib import Path
 from netcont.deploy.beyond import objections
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
-from netcont.deploy.far_end import far_ends
+from netcont.deploy.far_end import FarEnd, far_ends
 from netcont.deploy.half import Half
 from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, Tell, locked, silent, undisturbed
@@ -53,6 +53,28 @@ ANNOUNCING_S = 1.5
 
 Watch = Callable[[str, str, float], None]
 """Starts what reverts the deployment of that name and token at that time on CLOCK_BOOTTIME."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What `up` is asked for, against what is there. before: the record until now."""
+
+    half: Half
+    before: Record
+    goal: Plan
+    ends: tuple[FarEnd, ...]
+    kernel: Kernel
+    facts: Facts
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing is left to do."""
+        before = self.before
+        same = (before.stands, before.switched) == (self.goal, self.half.switched)
+        if not same or before.ends != self.ends:
+            return False
+        seen = without(self.goal, self.kernel.left)
+        return all(state(each, self.facts).standing is Standing.PRESENT for each in seen)
 
 
 @dataclass
@@ -94,46 +116,25 @@ class Engine:
         """
         told = switched is not None and names
         with self._working():
-            record = self._settled(half.name)
-            _same_side(record, half)
-            if switched is None:
-                switched = self.is_switched(half.name, record)
-            half = self._as_asked(half, switched=switched)
-            record = record or self._fresh(half, source)
-            ends = far_ends(half)
-            known = record.stands
-            goal = as_told(half.plan(), known, told=told)
-            kernel = self._kernel(half.name)
-            kernel.left = frozenset() if told else frozenset(names_of(goal))
-            facts = kernel.facts(merged(known, goal))
-            goal = resolved(goal, known, facts)
-            self._refuse(half, goal, known, facts)
-            as_it_is = (known, record.switched, record.ends) == (goal, half.switched, ends)
-            if as_it_is and not _drifted(without(goal, kernel.left), facts):
+            wish = self._wish(half, source, switched, told=told)
+            if wish.stands:
                 return False
-            kinds = missing_kinds(goal, facts)
-            if kinds:
+            if kinds := missing_kinds(wish.goal, wish.facts):
                 raise PrerequisiteError("\n  ".join(kinds))
             if patience_s is not None:
-                self._refuse_narrow(half, known, patience_s)
-            begun = replace(
-                record,
-                source=source,
-                goal=goal,
-                forward=known == goal,
-                was=self._was(half.name, goal, facts) | record.was,
-            )
+                self._refuse_narrow(wish.half, wish.before.stands, patience_s)
+            begun = self._begun(wish, source)
             if confirm_within_s is not None and watch is not None:
-                begun = replace(begun, confirmation=_due(record, confirm_within_s))
+                begun = replace(begun, confirmation=_due(wish.before, confirm_within_s))
             self.records.write(begun)
             if begun.confirmation is not None and watch is not None:
-                self._watched(begun.confirmation, watch, record)
-            self._go(kernel, begun, record, facts)
-            settled = begun.settled(goal)
-            self.records.write(replace(settled, switched=half.switched, ends=ends))
-        self._announce(half)
+                self._watched(begun.confirmation, watch, wish.before)
+            self._go(wish, begun)
+            settled = begun.settled(wish.goal)
+            self.records.write(replace(settled, switched=wish.half.switched, ends=wish.ends))
+        self._announce(wish.half)
         if told:
-            wait_until_all_servers_agree(names_of(merged(known, goal)))
+            wait_until_all_servers_agree(names_of(merged(wish.before.stands, wish.goal)))
         return True
 
     def down(self, name: str, *, names: bool = False) -> bool:
@@ -292,6 +293,29 @@ class Engine:
             found |= other.was if other is not None else {}
         return found
 
+    def _wish(self, half: Half, source: str, switched: bool | None, *, told: bool) -> _Wish:
+        """What is to stand and what does. told: whether names are to move as well. Raises
+        ConfigurationError with all that is against it."""
+        record = self._settled(half.name)
+        _same_side(record, half)
+        if switched is None:
+            switched = self.is_switched(half.name, record)
+        half = self._as_asked(half, switched=switched)
+        record = record or self._fresh(half, source)
+        goal = as_told(half.plan(), record.stands, told=told)
+        kernel = self._kernel(half.name)
+        kernel.left = frozenset() if told else frozenset(names_of(goal))
+        facts = kernel.facts(merged(record.stands, goal))
+        goal = resolved(goal, record.stands, facts)
+        self._refuse(half, goal, record.stands, facts)
+        return _Wish(half, record, goal, far_ends(half), kernel, facts)
+
+    def _begun(self, wish: _Wish, source: str) -> Record:
+        """The record of what is about to be changed."""
+        goal, before = wish.goal, wish.before
+        was = self._was(wish.half.name, goal, wish.facts) | before.was
+        return replace(before, source=source, goal=goal, forward=before.stands == goal, was=was)
+
     def _was(self, name: str, goal: Plan, facts: Facts) -> dict[str, str]:
         """Settings that are not of netcont's links, as they were before netcont.
 
@@ -306,15 +330,15 @@ class Engine:
         others = self._others(name)
         return {key: others.get(key, value) for key, value in found.items()}
 
-    def _go(self, kernel: Kernel, begun: Record, before: Record, facts: Facts) -> None:
+    def _go(self, wish: _Wish, begun: Record) -> None:
         """To the goal, or, if the kernel refuses, back to what stood. Raises the first error."""
         try:
-            kernel.converge(begun.stands, begun.goal or Plan(), begun.was, facts)
+            wish.kernel.converge(begun.stands, wish.goal, begun.was, wish.facts)
         except BaseException as error:
             # What was not made by now is not netcont's, whatever it looks like.
-            made = Plan(tuple(kernel.made))
+            made = Plan(tuple(wish.kernel.made))
             try:
-                self._back(begun, before, made)
+                self._back(begun, wish.before, made)
             except NetcontError as second:
                 if isinstance(error, NetcontError):
                     error.remedy = f"`netcont recover {begun.name}`: going back failed: {second}"
@@ -359,10 +383,6 @@ class Engine:
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan(tuple(said)))
         if said:
             time.sleep(self.announcing_s)
-
-
-def _drifted(goal: Plan, facts: Facts) -> bool:
-    return any(state(each, facts).standing is not Standing.PRESENT for each in goal)
 
 
 def _due(record: Record, within_s: float) -> Confirmation:
