@@ -1,6 +1,8 @@
-"""What scripts/bench deploy prints: a thousand routed segments, up, status and down, beside ip.
+"""What scripts/bench deploy prints: a thousand links with addresses and routes, beside ip -batch.
 
-Runs in a network namespace of its own; nothing of the host's is touched.
+GRE tunnels; routed VXLAN segments where this kernel has no GRE. Runs in a network namespace of its
+own; nothing of the host's is touched. In the lab: netcont lab run --clock real -- \
+python3 -m netcont.deploy.bench 200
 """
 
 from __future__ import annotations
@@ -28,35 +30,42 @@ ip addr add 192.0.2.1/24 dev wan0; ip route add default via 192.0.2.254
 
 _GROUP = 7
 
+_TABLES = {
+    "gre": '[[tunnel]]\nkind = "gre"\nname = "nc-gre{0}"\nkey = {0}\n',
+    "vxlan": '[[extension]]\nkind = "vxlan"\nvni = {0}\nname = "nc-vxlan{0}"\n',
+}
+_LINKS = {
+    "gre": "link add nc-gre{0} type gre local 192.0.2.1 remote 198.51.100.1 ttl 64 key {0}",
+    "vxlan": "link add nc-vxlan{0} mtu 1450 type vxlan id {0} local 192.0.2.1 remote 198.51.100.1"
+    " dstport 4789",
+}
 
-def deployment_text(count: int) -> str:
-    """A file with so many segments, each with addresses and a route."""
+
+def deployment_text(kind: str, count: int) -> str:
+    """A file with so many links, each with addresses and a route."""
     parts = ['[side.a]\naddress = "192.0.2.1"\n[side.b]\naddress = "198.51.100.1"\n']
     for number in range(1, count + 1):
         net, host = f"10.{number >> 6}", (number & 63) * 4
         parts.append(
-            f'[[extension]]\nkind = "vxlan"\nvni = {number}\n'
-            f'addresses = {{ a = "{net}.0.{host + 1}/30", b = "{net}.0.{host + 2}/30" }}\n'
+            _TABLES[kind].format(number)
+            + f'addresses = {{ a = "{net}.0.{host + 1}/30", b = "{net}.0.{host + 2}/30" }}\n'
             f'routes = {{ a = ["100.64.{number >> 8}.{number & 255}/32"] }}\n'
         )
     return "".join(parts)
 
 
-def batches(count: int) -> tuple[str, str]:
+def batches(kind: str, count: int) -> tuple[str, str]:
     """The same for `ip -batch`, and for taking it back: link by link that would take minutes."""
     links, routes, group = [], [], []
     for number in range(1, count + 1):
-        net, host, link = f"10.{number >> 6}.0", (number & 63) * 4, f"nc-vx{number}"
+        net, host, link = f"10.{number >> 6}.0", (number & 63) * 4, f"nc-{kind}{number}"
         links += [
-            f"link add {link} mtu 1450 type vxlan id {number} local 192.0.2.1"
-            " remote 198.51.100.1 dstport 4789",
+            _LINKS[kind].format(number),
             f'link set {link} alias "netcont big" up',
             f"addr add {net}.{host + 1}/30 dev {link}",
         ]
-        routes.append(
-            f"route add 100.64.{number >> 8}.{number & 255}/32 via {net}.{host + 2} dev {link}"
-            " proto 77"
-        )
+        via = f" via {net}.{host + 2}" if kind == "vxlan" else ""
+        routes.append(f"route add 100.64.{number >> 8}.{number & 255}/32{via} dev {link} proto 77")
         group.append(f"link set {link} group {_GROUP}")
     return "\n".join(links + routes), "\n".join([*group, f"link del group {_GROUP}"])
 
@@ -91,27 +100,32 @@ def _measured(place: Path, file: Path) -> dict[str, list[float]]:
     return took
 
 
+def _has_gre() -> bool:
+    trial = "ip link add nc-trial type gre local 192.0.2.1 remote 192.0.2.2 && ip link del nc-trial"
+    return subprocess.run(["sh", "-c", trial], capture_output=True, check=False).returncode == 0
+
+
 def measure(count: int) -> None:
     """Prints wall times, programs' starts included."""
     pid = create_namespace()
     set_namespace(os.open(f"/proc/{pid}/ns/net", os.O_RDONLY))
     subprocess.run(["sh", "-ec", _HOST], check=True)
+    kind = "gre" if _has_gre() else "vxlan"
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        for name, text in zip(("add", "remove"), batches(count), strict=True):
+        for name, text in zip(("add", "remove"), batches(kind, count), strict=True):
             (place / name).write_text(text + "\n")
         file = place / "big.toml"
-        file.write_text(deployment_text(count))
+        file.write_text(deployment_text(kind, count))
         took = _measured(place, file)
-    print(f"deploy: {count} VXLAN segments, each with an address and a route")
-    print(f"  {'median and range of ' + str(ROUNDS) + ' rounds':34}")
+    print(f"deploy: {count} links ({kind}), each with an address and a route")
+    print(f"  wall time, median (range) of {ROUNDS} rounds")
     middle = {name: median(each) for name, each in took.items()}
     for name, each in took.items():
-        print(f"  {name:34} {middle[name]:7.2f} s  ({min(each):.2f} to {max(each):.2f})")
+        print(f"  {name:32} {middle[name]:7.2f} s  ({min(each):.2f} to {max(each):.2f})")
     up_s, down_s = middle["netcont up"], middle["netcont down"]
     print(
-        f"  up is {up_s / middle['ip -batch']:.2f} times ip -batch, down {down_s / up_s:.2f} times"
-        " up"
+        f"  up: {up_s / middle['ip -batch']:.2f} times ip -batch; down: {down_s / up_s:.2f} of up"
     )
 
 
