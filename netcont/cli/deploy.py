@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from netcont.cli.collector import without_collector
 from netcont.cli.deploy_options import (
     absent,
     as_json,
@@ -22,7 +23,6 @@ from netcont.cli.deploy_options import (
     switch_option,
     wait_option,
     warn,
-    without_collector,
 )
 from netcont.cli.options import format_option
 from netcont.deploy.beyond import objections

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from netcont.cli.collector import without_collector
 from netcont.deploy.engine import Engine
 from netcont.deploy.here import Here
 from netcont.deploy.lock import WAIT_S
@@ -103,19 +103,6 @@ def engine_here(state_dir: Path | None, wait_s: float = WAIT_S) -> Iterator[Engi
 
 def _told(words: str) -> None:
     click.echo(f"netcont: {words}", err=True)
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Within, Python does not look for garbage: what a command makes of a file and of the kernel's
-    tables lives until it ends, and looking through it again and again is a fifth of its time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def plainly(warned: Sequence[Warned]) -> list[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import click
 
 from netcont import __version__
+from netcont.cli.collector import without_collector
 from netcont.errors import NetcontError, PrerequisiteError
 
 INTERRUPTED = 130
@@ -80,7 +81,8 @@ class LazyGroup(click.Group):
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command {cmd_name!r}; {hint}")
         module, _, attribute = entry.target.partition(":")
-        command = getattr(importlib.import_module(module), attribute)
+        with without_collector():
+            command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -51,7 +51,8 @@ def segment(end: End, one: Extension) -> Iterator[Change]:
         yield end.up(bridge)
     yield _link(end, one)
     if one.kind is ExtensionKind.VXLAN and not one.group:
-        for remote in remotes(end, one)[1:]:
+        _, *others = remotes(end, one)
+        for remote in others:
             yield AddFdb(end.node, one.link, ALL_MACS, remote)
     if bridge is not None:
         yield SetMaster(end.node, one.link, bridge)
@@ -111,6 +112,8 @@ def guest(end: End, one: Guest, over: Extension) -> Iterator[Change]:
 
 def remotes(end: End, one: Extension) -> tuple[str, ...]:
     """Where frames for everybody go: the other side, and the rest of the head-end list."""
+    if not one.head_end:
+        return (end.there.address,)
     heads = [each for each in one.head_end if each != end.here.address]
     return tuple(dict.fromkeys((end.there.address, *heads)))
 
@@ -128,7 +131,7 @@ def _link(end: End, one: Extension) -> Change:
         mac=port_mac(end.name, end.side, one.link),
         group=one.group,
         device=one.device.at(end.side),
-        remote=None if one.group else remotes(end, one)[0],
+        remote=None if one.group else end.there.address,
     )
 
 
