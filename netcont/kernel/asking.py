@@ -164,6 +164,7 @@ def asked(
     asker: Asker,
     questions: Mapping[Key, tuple[Question, int]],
     patience_s: float,
+    attempts: int = ATTEMPTS,
 ) -> dict[Key, Answer]:
     """What each question comes to, by its key; what stays silent is not in it.
 
@@ -172,11 +173,11 @@ def asked(
     """
     found: dict[Key, Answer] = {}
     began_s = time.monotonic()
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, attempts + 1):
         missing = {key for key in questions if key not in found or _perhaps_later(found[key])}
         for key in missing:
             asker.ask(key, *questions[key])
-        until_s = began_s + patience_s * attempt / ATTEMPTS
+        until_s = began_s + patience_s * attempt / attempts
         while missing and time.monotonic() < until_s:
             for key, answer in asker.hear(until_s):
                 missing.discard(key)
