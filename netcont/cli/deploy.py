@@ -204,10 +204,9 @@ def down(name: str, back: bool, state_dir: Path | None, wait_s: float) -> None:
     """Take off this host what `up` made, from its record: FILE may have changed, or be gone."""
     name = deployment_name(name)
     with engine_here(state_dir, wait_s) as engine:
-        record = engine.records.read(name)
-        changed = engine.down(name, names=back)
+        record = engine.down(name, names=back)
         there = engine.records.names()
-    click.echo(f"{name}: down" if changed else absent(name, there))
+    click.echo(f"{name}: down" if record else absent(name, there))
     for one in names_of(record.stands) if record and not back else ():
         click.echo(f"{one.name} stays at {' '.join(one.addresses)}")
 

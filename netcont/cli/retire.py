@@ -75,7 +75,7 @@ def retire(
     with engine_here(state_dir, wait_s) as engine:
         try:
             if force:
-                changed = engine.down(name)
+                changed = engine.down(name) is not None
             else:
                 timeout_s = math.inf if idle_timeout_s is None else idle_timeout_s
                 found = retired(engine, name, drain_s=drain_s, idle_timeout_s=timeout_s, tell=tell)

@@ -18,7 +18,7 @@ from statistics import median
 
 from netcont.kernel.namespace import create_namespace, set_namespace
 
-ROUNDS = 5
+ROUNDS = 11
 """Of which the median is printed: ip's and netcont's in turn, so that both see the same machine."""
 
 _HOST = """
@@ -120,13 +120,15 @@ def measure(count: int) -> None:
         took = _measured(place, file)
     print(f"deploy: {count} links ({kind}), each with an address and a route")
     print(f"  wall time, median (range) of {ROUNDS} rounds")
-    middle = {name: median(each) for name, each in took.items()}
     for name, each in took.items():
-        print(f"  {name:32} {middle[name]:7.2f} s  ({min(each):.2f} to {max(each):.2f})")
-    up_s, down_s = middle["netcont up"], middle["netcont down"]
-    print(
-        f"  up: {up_s / middle['ip -batch']:.2f} times ip -batch; down: {down_s / up_s:.2f} of up"
-    )
+        print(f"  {name:32} {median(each):7.2f} s  ({min(each):.2f} to {max(each):.2f})")
+    ip_s, up_s, down_s = (took[name] for name in ("ip -batch", "netcont up", "netcont down"))
+    print(f"  up: {_ratio(up_s, ip_s):.2f} times ip -batch; down: {_ratio(down_s, up_s):.2f} of up")
+
+
+def _ratio(one: Sequence[float], other: Sequence[float]) -> float:
+    """The median of what each round says."""
+    return median(a / b for a, b in zip(one, other, strict=True))
 
 
 if __name__ == "__main__":

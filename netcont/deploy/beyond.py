@@ -17,7 +17,7 @@ BEYOND = (MoveName, RunAgent, Register)
 
 def goes_on(change: Change, goal: Iterable[Change]) -> bool:
     """Whether the goal wants the same of the same, though perhaps in another way."""
-    return any(_same(change, one) for one in goal)
+    return isinstance(change, MoveName | Register) and any(_same(change, one) for one in goal)
 
 
 def _same(one: Change, other: Change) -> bool:

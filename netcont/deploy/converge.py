@@ -26,7 +26,7 @@ from netcont.kernel.isolation_fact import IsolationFact
 from netcont.kernel.name_fact import NameFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import refused
-from netcont.kernel.reader import read_facts, read_indices
+from netcont.kernel.reader import read_facts, read_indices, read_links
 from netcont.kernel.requests import Message, delete_group, encoded, into_group, unused_group
 from netcont.kernel.rtnetlink import CHUNK, send
 from netcont.model import plan as changes
@@ -75,9 +75,11 @@ class Kernel:
         was: settings before netcont. facts: what is there, read a moment ago. Raises KernelError
         with the first refusal; what is superfluous is removed as far as possible nevertheless.
         """
-        wanted = set(goal) if known else set()
+        superfluous = list(reversed(known.changes))
+        if superfluous and goal:
+            wanted = set(goal)
+            superfluous = [each for each in superfluous if each not in wanted]
         goal = without(goal, self.left)
-        superfluous = [each for each in reversed(known.changes) if each not in wanted]
         superfluous = [each for each in superfluous if not goes_on(each, goal)]
         if superfluous or facts is None:
             self._remove(superfluous, was)
@@ -169,7 +171,7 @@ class Kernel:
     def _remove(self, superfluous: list[Change], was: Mapping[str, str]) -> None:
         if not superfluous:
             return
-        facts = self.facts(superfluous)
+        facts = self._facts_to_remove(superfluous)
         links = [
             each
             for each in superfluous
@@ -191,6 +193,17 @@ class Kernel:
         first = self._delete(links, facts) or first
         if first is not None:
             raise first
+
+    def _facts_to_remove(self, superfluous: Sequence[Change]) -> Facts:
+        """What hangs on links that say whose they are goes with them, and need not be read."""
+        facts = Facts(links=read_links(self.node))
+        going = {each.name for each in superfluous if isinstance(each, changes.AddLink)}
+        there = going & facts.links.keys()
+        if all(facts.links[name].alias == self.alias for name in there) and all(
+            isinstance(each, changes.AddLink) or link_named(each) in going for each in superfluous
+        ):
+            return facts
+        return self.facts(superfluous)
 
     def _delete(self, links: list[changes.AddLink], facts: Facts) -> KernelError | None:
         """Many at once, as a group of which nobody else is a member."""

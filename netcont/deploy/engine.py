@@ -137,8 +137,8 @@ class Engine:
             wait_until_all_servers_agree(names_of(merged(wish.before.stands, wish.goal)))
         return True
 
-    def down(self, name: str, *, names: bool = False) -> bool:
-        """Takes back all that the record names; returns whether there was anything.
+    def down(self, name: str, *, names: bool = False) -> Record | None:
+        """Takes back all that the record names; returns that, None if there was nothing.
 
         names: those too; else they stay where the last switch put them.
         Raises KernelError with the first refusal: all else is gone then, and down can be repeated.
@@ -147,10 +147,9 @@ class Engine:
             record = self.records.read(name)
             if record is None:
                 self.records.remove(name)
-                return False
-            left = () if names else names_of(record.stands)
-            self._undo(record, left)
-            return True
+            else:
+                self._undo(record, () if names else names_of(record.stands))
+            return record
 
     def is_switched(self, name: str, record: Record | None) -> bool:
         """Whether guests are turned to the other side, or were when this host was booted again.

@@ -35,7 +35,7 @@ def retire(
         seen = look(engine.node, record.stands)
         found = usage(watched(seen, quiet, time.monotonic()), record.stands, idle_timeout_s)
         if found.free:
-            return found if engine.down(name) else None
+            return None if engine.down(name) is None else found
         left_s = until_s - time.monotonic()
         if left_s <= 0 or not found.passing:
             raise InUseError(name, found)

@@ -39,7 +39,7 @@ def read_facts(node: Namespace) -> Facts:
 
     Sysctls are left out: see Namespace.read_sysctl.
     """
-    links = _links(node)
+    links = read_links(node)
     names = {link.index: link.name for link in links.values()}
     return Facts(
         links,
@@ -55,7 +55,8 @@ def read_facts(node: Namespace) -> Facts:
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 
 
-def _links(node: Namespace) -> dict[str, LinkFact]:
+def read_links(node: Namespace) -> dict[str, LinkFact]:
+    """The links alone, by name. Raises KernelError."""
     bodies = []
     for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0)):
         _, _, index, flags, _ = _LINK.unpack_from(body)

@@ -79,7 +79,7 @@ class World:
                     if verb == "up":
                         print(engine.up(half, "web.toml", switched=switched))
                     elif verb == "down":
-                        print(engine.down("web"))
+                        engine.down("web")
                     else:
                         print(engine.recover())
                 except NetcontError as error:

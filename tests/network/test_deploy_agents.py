@@ -48,7 +48,7 @@ class World:
                     if verb == "up":
                         print(engine.up(half, "web.toml", switched=switched))
                     else:
-                        print(engine.down("web"))
+                        engine.down("web")
                 except NetcontError as error:
                     print(error)
                     return 1
