@@ -122,7 +122,7 @@ class Interpreter:
             raise KernelError(f"unknown node {change.node!r}") from None
 
 
-_ALREADY_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, None})
+_ALREADY_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 
 
 def _completed(change: Change, node: Namespace) -> Change:

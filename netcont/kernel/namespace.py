@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -150,7 +151,9 @@ class Namespace:
                 found = socket.if_nametoindex(link)
             except OSError as error:
                 raise KernelError(
-                    f"{self.name} has no link {link!r}", remedy="`ip link` there shows what it has"
+                    f"{self.name} has no link {link!r}",
+                    errno=errno.ENODEV,
+                    remedy="`ip link` there shows what it has",
                 ) from error
         self._indices[link] = found
         return found
@@ -165,7 +168,8 @@ class Namespace:
             try:
                 return _sysctl_path(key).read_text().strip()
             except OSError as error:
-                raise KernelError(f"{self.name}: {key}: {error.strerror}") from error
+                what = f"{self.name}: {key}: {error.strerror}"
+                raise KernelError(what, errno=error.errno) from error
 
     def write_sysctl(self, key: str, value: str) -> None:
         """Sets a net.* setting here. Raises KernelError."""
@@ -173,7 +177,8 @@ class Namespace:
             try:
                 _sysctl_path(key).write_text(value)
             except OSError as error:
-                raise KernelError(f"{self.name}: {key}={value}: {error.strerror}") from error
+                what = f"{self.name}: {key}={value}: {error.strerror}"
+                raise KernelError(what, errno=error.errno) from error
 
 
 def _sysctl_path(key: str) -> Path:
