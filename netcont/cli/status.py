@@ -69,7 +69,8 @@ def status(
         )  # before others are asked: the kernel tracks that as well
         with ThreadPoolExecutor(1) as beside:
             asking = beside.submit(_reached, engine.node, () if no_probe else records, patience_s)
-            facts = Kernel(engine.node, ALIAS, ask=glance(names_of(everything))).facts(everything)
+            ask = glance(names_of(everything))
+            facts = Kernel(engine.node, ALIAS, ask=ask, counters=True).facts(everything)
             reached = asking.result()
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     shown = [

@@ -40,18 +40,20 @@ class Kernel:
     """A namespace that is looked at and changed.
 
     alias: what netcont's links of this deployment carry. left: names that stay as they are; ask:
-    asks about the others. made: changes that were made by this object and not taken back.
+    asks about the others. counters: whether those of links are read. made: changes that were made
+    by this object and not taken back.
     """
 
     node: Namespace
     alias: str
     left: frozenset[Change] = frozenset()
     ask: Ask = field(default_factory=Asking)
+    counters: bool = False
     made: list[Change] = field(default_factory=list)
 
     def facts(self, plan: Iterable[Change]) -> Facts:
         """What is there, with the settings that a plan speaks of. Raises KernelError."""
-        facts = read_facts(self.node)
+        facts = read_facts(self.node, counters=self.counters)
         keys = {each.key for each in plan if isinstance(each, changes.SetSysctl)}
         found = {}
         for key in sorted(keys):

@@ -34,12 +34,13 @@ _TRAFFIC_CLASS_OF_INNER = 0x2  # IP6_TNL_F_USE_ORIG_TCLASS
 _CLONED = 0x200  # RTM_F_CLONED: an exception of IPv6's cache
 
 
-def read_facts(node: Namespace) -> Facts:
+def read_facts(node: Namespace, *, counters: bool = False) -> Facts:
     """Reads a namespace; nothing is changed, and no privilege is needed. Raises KernelError.
 
-    Sysctls are left out: see Namespace.read_sysctl.
+    counters: those of links as well, which the kernel adds up for each. Sysctls are left out: see
+    Namespace.read_sysctl.
     """
-    links = read_links(node)
+    links = read_links(node, counters=counters)
     names = {link.index: link.name for link in links.values()}
     return Facts(
         links,
@@ -55,10 +56,10 @@ def read_facts(node: Namespace) -> Facts:
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 
 
-def read_links(node: Namespace) -> dict[str, LinkFact]:
+def read_links(node: Namespace, *, counters: bool = False) -> dict[str, LinkFact]:
     """The links alone, by name. Raises KernelError."""
-    bodies = []
-    for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0)):
+    bodies, more = [], b"" if counters else _NO_COUNTERS
+    for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + more):
         _, _, index, flags, _ = _LINK.unpack_from(body)
         bodies.append((index, flags, attributes(body, _LINK.size, _OF_LINKS)))
     names = {index: text(found.get(3)) for index, _, found in bodies}
@@ -104,7 +105,7 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
         bool(number(port[32])) if 32 in port else None,
         number(found.get(27)),
         details,
-        dict(zip(_COUNTERS, counters, strict=False)),
+        dict(zip(_COUNTERS, counters, strict=True)) if counters else {},
         bool(number(port[5])) if 5 in port else None,
     )
 
