@@ -9,7 +9,7 @@ from pathlib import Path
 from netcont.lab.job import RawRun
 from netcont.lab.run import make_run
 from netcont.measure.verdict import judge
-from netcont.model.outcome import Run
+from netcont.model.outcome import ClientOutcome, Run, Status
 from netcont.model.scenario import (
     Client,
     ClientKind,
@@ -63,3 +63,14 @@ def make(chosen: Scenario, approach: str, scratch: Path) -> tuple[RawRun, Run]:
     record = raw.record()
     assert record is not None, raw.failure
     return raw, judge(chosen, record)
+
+
+def of(run: Run, kinds: tuple[ClientKind, ...]) -> list[ClientOutcome]:
+    return [client for client in run.clients if client.kind in kinds]
+
+
+def assert_sound(run: Run, approach: str) -> None:
+    """The move itself went well, and nothing disturbed the measuring."""
+    assert (run.approach, run.status, run.errors) == (approach, Status.OK, ())
+    assert run.memory_equal
+    assert run.host_reads in (0, None), f"read from outside while it measured: {run.notes}"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from netcont.lab.network import LabNetwork
-from netcont.model.outcome import ClientOutcome, Fate, Run, Status
+from netcont.model.outcome import Fate
 from netcont.model.scenario import Client, ClientKind, Network, Scenario
 
-from .moves import DATAGRAMS, STREAMS, make, scenario
+from .moves import DATAGRAMS, STREAMS, assert_sound, make, of, scenario
 from .tools import dump_frames, recording, run, shown
 
 pytestmark = [pytest.mark.network(lab="ipv6"), pytest.mark.usefixtures("nothing_is_left")]
@@ -34,17 +34,6 @@ def names_over_ipv6(lab: Path) -> Iterator[None]:
     settings.write_text(f"nameserver {resolver}\noptions timeout:1 attempts:1\n")
     yield
     settings.write_text(before)
-
-
-def of(run: Run, kinds: tuple[ClientKind, ...]) -> list[ClientOutcome]:
-    return [client for client in run.clients if client.kind in kinds]
-
-
-def assert_sound(run: Run, approach: str) -> None:
-    """The move itself went well, and nothing disturbed the measuring."""
-    assert (run.approach, run.status, run.errors) == (approach, Status.OK, ())
-    assert run.memory_equal
-    assert run.host_reads in (0, None), f"read from outside while it measured: {run.notes}"
 
 
 @pytest.mark.parametrize("approach", OVERHEAD_BYTES)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from deploy.bench import Gateway
+from deploy.files import TUNNEL
 from deploy.pair import Pair, pair
 
 from netcont.deploy.flows import TRACK
@@ -20,24 +21,6 @@ from netcont.kernel.namespace import Namespace, create_namespace
 pytestmark = pytest.mark.network(lab="retire")
 
 CLIENT, GUEST = "203.0.113.5", "10.1.0.10"
-
-TUNNEL = f"""
-[side.a]
-address = "192.0.2.1"
-link = "lan0"
-prefix = "10.1.0.0/24"
-[side.b]
-address = "198.51.100.1"
-link = "lan0"
-prefix = "10.2.0.0/24"
-[tunnel]
-kind = "gre"
-key = 42
-[guest]
-address = "{GUEST}"
-from = "a"
-gateway = "10.1.0.1"
-"""
 
 VLAN = """
 [side.a]

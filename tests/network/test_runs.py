@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from netcont.lab import run as lab_run
-from netcont.model.outcome import ClientOutcome, Fate, Run, Status
+from netcont.model.outcome import Fate
 from netcont.model.scenario import Client, ClientKind
 
-from .moves import DATAGRAMS, STREAMS, make, scenario
+from .moves import DATAGRAMS, STREAMS, assert_sound, make, of, scenario
 
 pytestmark = [
     pytest.mark.network(lab="runs"),
@@ -26,17 +26,6 @@ TUNNELS = ("ipip", "gre", "ddns+ipip")
 EXTENSIONS = ("vlan", "vxlan")
 MARGIN_S = {**dict.fromkeys(TUNNELS, 0.025), **dict.fromkeys(EXTENSIONS, 0.075)}
 OVERHEAD_BYTES = {"ipip": 20, "gre": 28, "vlan": 4, "vxlan": 50}
-
-
-def of(run: Run, kinds: tuple[ClientKind, ...]) -> list[ClientOutcome]:
-    return [client for client in run.clients if client.kind in kinds]
-
-
-def assert_sound(run: Run, approach: str) -> None:
-    """The move itself went well, and nothing disturbed the measuring."""
-    assert (run.approach, run.status, run.errors) == (approach, Status.OK, ())
-    assert run.memory_equal
-    assert run.host_reads in (0, None), f"read from outside while it measured: {run.notes}"
 
 
 @pytest.mark.parametrize("rtt_s", RTTS_S)
