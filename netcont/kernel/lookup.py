@@ -25,7 +25,8 @@ from netcont.kernel.rtnetlink import (
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg
-_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_IFF_UP = 0x1
+_IFLA_OPERSTATE, _IF_OPER_UP = 16, 6
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL})
 
 
@@ -48,8 +49,11 @@ def link_state(node: Namespace, name: str) -> LinkState:
 
 def is_running(node: Namespace, name: str) -> bool:
     """Whether frames go through a link: it is up, and its carrier is there and was taken notice of
-    (RFC 2863's operational state). Raises KernelError if there is none of that name."""
-    return bool(_link(node, node.index(name))[0] & _IFF_RUNNING)
+    (RFC 2863's operational state). Raises KernelError if there is none of that name.
+
+    IFF_RUNNING would not tell: a link made a moment ago has it, while its state is unknown yet.
+    """
+    return number(_link(node, node.index(name))[1].get(_IFLA_OPERSTATE)) == _IF_OPER_UP
 
 
 def link_mac(node: Namespace, name: str) -> str:

@@ -43,6 +43,15 @@ def test_after_the_wait_frames_go_through_the_link(node: Namespace) -> None:
     assert found["operstate"] == "UP"
 
 
+def test_a_link_of_which_nothing_is_known_is_not_taken_for_running(node: Namespace) -> None:
+    """As one that was just made: its flags say that it runs, and its port need not forward yet."""
+    ip(node, "link", "set", "lo", "up")
+    (found,) = json.loads(ip(node, "-j", "link", "show", "lo"))
+    assert (found["operstate"], "LOWER_UP" in found["flags"]) == ("UNKNOWN", True)
+    with LinkNews(node) as news, pytest.raises(KernelError, match="lo has no carrier"):
+        news.wait_running("lo", 0.01)
+
+
 def test_a_link_that_runs_already_is_not_waited_for(node: Namespace) -> None:
     with LinkNews(node) as news:
         for link in ("eth1", "eth0"):
