@@ -173,7 +173,8 @@ from pathlib import Path
 from netcont.lab.cache import find_lab_files
 from netcont.lab.vm import Vm
 out = Path(sys.argv[1])
-with Vm(["true"], files=find_lab_files(), output_dir=out, console_log=out / "console.log") as vm:
+spin = ["sh", "-c", "while :; do :; done"]
+with Vm(spin, files=find_lab_files(), output_dir=out, console_log=out / "console.log") as vm:
     print(vm.name, flush=True)
     time.sleep(60)
 """

@@ -134,7 +134,16 @@ def hosts(lab: Path, tmp_path: Path) -> Iterator[Hosts]:
             host.sh(f"ip addr add 10.1.0.{one}/24 dev eth0; ip route add default via 10.1.0.1")
             host.sh(f"ip addr add 2001:db8:1::{one}/64 dev eth0 nodad")
             host.sh("ip -6 route add default via 2001:db8:1::1")
+        for host in (a, b):
+            settle(host, "lan0", "wan0")
         yield Hosts(a, b, client, guest)
+
+
+def settle(host: Gateway, *links: str) -> None:
+    """Each link's own address comes with its carrier, in the kernel's own time."""
+    for link in links:
+        asked = f"ip -6 addr show dev {link} scope link | grep -q fe80"
+        host.sh(f"timeout 10 sh -c 'until {asked}; do sleep 0.02; done'")
 
 
 def made(host: Gateway, link: str) -> dict[str, Any]:
@@ -194,6 +203,7 @@ def test_a_segment_over_ipv6_joins_both_lans(hosts: Hosts) -> None:
     # At A the client's link is a port of a bridge; at B the guest is a port of netcont's.
     a.sh("ip link add br0 type bridge forward_delay 0 mcast_snooping 0; ip link set br0 up")
     a.sh("ip link set lan0 master br0")
+    settle(a, "br0")
     before = [host.snapshot() for host, _ in hosts.gateways]
     for host, side in hosts.gateways:
         do(host, Half(deployment(SEGMENT), side, "web"), "up")
