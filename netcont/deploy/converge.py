@@ -7,7 +7,7 @@ netcont knows to be its own is removed: what its record names, and what looks li
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from netcont.deploy.agenting import look
@@ -21,14 +21,16 @@ from netcont.deploy.standing import (
 )
 from netcont.errors import KernelError
 from netcont.kernel.facts import Facts
+from netcont.kernel.indices import Indices
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.isolation_fact import IsolationFact
 from netcont.kernel.name_fact import NameFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import refused
-from netcont.kernel.reader import read_facts, read_indices, read_links
-from netcont.kernel.requests import Message, delete_group, encoded, into_group, unused_group
+from netcont.kernel.reader import read_facts, read_links
+from netcont.kernel.requests import delete_group, encoded, into_group, unused_group
 from netcont.kernel.rtnetlink import CHUNK, send
+from netcont.kernel.sender import Sender
 from netcont.model import plan as changes
 from netcont.model.plan import ROUTE_PROTOCOL, Change, Plan
 
@@ -108,7 +110,24 @@ class Kernel:
     # ---- adding
 
     def _add(self, goal: Plan, facts: Facts) -> None:
-        missing: list[Change] = []
+        rest: list[Change] = []
+        with Sender(self.node, self.made) as sender, Indices(self.node) as indices:
+            for change in self._missing(goal, facts):
+                if isinstance(change, changes.AddLink):
+                    self._make(change, sender, indices)
+                else:
+                    rest.append(change)
+            sender.finish()
+            # First what is no request: all others can be sent together then.
+            rest.sort(
+                key=lambda one: not (isinstance(one, changes.SetSysctl) and hangs_on_own(one))
+            )
+            for change in rest:
+                self._make(change, sender, indices)
+            sender.finish()
+
+    def _missing(self, goal: Plan, facts: Facts) -> Iterator[Change]:
+        """What is to be made, once what is in its way has gone."""
         remade: set[str] = set()
         for change in goal:
             found = state(change, facts).standing
@@ -123,42 +142,23 @@ class Kernel:
                 change = replace(change, replace=True)
             elif found is Standing.CHANGED and (first := before(change)) is not None:
                 self._perform(first)
-            missing.append(change)
-        links = [each for each in missing if isinstance(each, changes.AddLink)]
-        self._make(links, {link.name: link.index for link in facts.links.values()})
-        rest = [each for each in missing if not isinstance(each, changes.AddLink)]
-        # First what is no request: all others can be sent together then.
-        rest.sort(key=lambda each: not (isinstance(each, changes.SetSysctl) and hangs_on_own(each)))
-        self._make(rest, read_indices(self.node))
+            yield change
 
-    def _make(self, wanted: Sequence[Change], indices: Mapping[str, int]) -> None:
-        """In this order; those that can be sent together are."""
-        waiting: list[tuple[Change, Message]] = []
-        for change in wanted:
-            try:
-                message = encoded(change, indices.__getitem__)
-            except KeyError:
-                message = None  # the interpreter says which link is not there
-            if message is not None:
-                waiting.append((change, message))
-            if message is None or len(waiting) >= CHUNK:
-                self._send(waiting)
-                waiting = []
-            if message is None:
-                sure = not isinstance(change, BEYOND)
-                self.made += () if sure else (change,)
-                self._perform(change)
-                self.made += (change,) if sure else ()
-        self._send(waiting)
-
-    def _send(self, waiting: list[tuple[Change, Message]]) -> None:
-        if not waiting:
+    def _make(self, change: Change, sender: Sender, indices: Indices) -> None:
+        """In the order of the calls; those that can be sent together are."""
+        try:
+            message = encoded(change, indices)
+        except KernelError:
+            sender.finish()  # the link that it needs may be among those
+            message = encoded(change, indices)
+        if message is not None:
+            sender.add(change, message)
             return
-        codes = send(self.node, [message for _, message in waiting])
-        self.made += [change for (change, _), code in zip(waiting, codes, strict=True) if not code]
-        for (change, _), code in zip(waiting, codes, strict=True):
-            if code:
-                raise refused(self.node, change, code)
+        sender.finish()
+        sure = not isinstance(change, BEYOND)
+        self.made += () if sure else (change,)
+        self._perform(change)
+        self.made += (change,) if sure else ()
 
     def _refuse_foreign(self, change: Change, facts: Facts) -> None:
         if not self._looks_own(change, facts):
@@ -278,6 +278,10 @@ class Kernel:
 
     def _perform(self, change: Change) -> None:
         Interpreter({self.node.name: self.node}, for_good=True).apply(Plan((change,)))
+
+
+def _is_own_setting(change: Change) -> bool:
+    return isinstance(change, changes.SetSysctl) and hangs_on_own(change)
 
 
 def _isolations(plan: Iterable[Change], node: Namespace) -> dict[Change, IsolationFact]:

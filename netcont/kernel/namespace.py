@@ -150,11 +150,7 @@ class Namespace:
             try:
                 found = socket.if_nametoindex(link)
             except OSError as error:
-                raise KernelError(
-                    f"{self.name} has no link {link!r}",
-                    errno=errno.ENODEV,
-                    remedy="`ip link` there shows what it has",
-                ) from error
+                raise no_link(self.name, link) from error
         self._indices[link] = found
         return found
 
@@ -179,6 +175,15 @@ class Namespace:
             except OSError as error:
                 what = f"{self.name}: {key}={value}: {error.strerror}"
                 raise KernelError(what, errno=error.errno) from error
+
+
+def no_link(node: str, link: str) -> KernelError:
+    """The error where a link is asked for that is not there."""
+    return KernelError(
+        f"{node} has no link {link!r}",
+        errno=errno.ENODEV,
+        remedy="`ip link` there shows what it has",
+    )
 
 
 def _sysctl_path(key: str) -> Path:

@@ -71,16 +71,6 @@ _OF_LINKS = frozenset({1, 3, 4, 5, 10, 18, 20, 23, 27})  # IFLA_…: a thousand 
 _OF_KINDS = frozenset(range(1, 18)) | {20}
 
 
-def read_indices(node: Namespace) -> dict[str, int]:
-    """The links by name, and nothing else of them. Raises KernelError."""
-    found = {}
-    for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _NO_COUNTERS):
-        name = attributes(body, _LINK.size, _NAME)[3]
-        found[text(name)] = _LINK.unpack_from(body)[2]
-    return found
-
-
-_NAME = frozenset({3})
 _NO_COUNTERS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
 
 
