@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from netcont.agent.datapath import DataPath
@@ -62,7 +62,7 @@ class AgentProcess:
         if not self._is_held():
             remains = any(self.file(ending).exists() for ending in _ENDINGS)
             return AgentFact(running=False, remains=remains, settings=settings)
-        return replace(answer(control), running=True, remains=True, settings=settings)
+        return answer(control)._replace(running=True, remains=True, settings=settings)
 
     def _is_held(self) -> bool:
         try:

@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -22,8 +23,7 @@ from netcont.errors import NetcontError, PrerequisiteError
 INTERRUPTED = 130
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a subcommand is ("module:attribute"), and its line in the list of commands."""
 
     target: str

@@ -45,7 +45,7 @@ class Codec:
         rest = {"version": VERSION, **vars(record)}
         del rest["stands"], rest["goal"]
         if due is not None:
-            rest["confirmation"] = {key: v for key, v in vars(due).items() if key != "back"}
+            rest["confirmation"] = {key: v for key, v in due._asdict().items() if key != "back"}
         parts = [json.dumps(rest)[1:-1], *(f'"{key}": {text}' for key, text in texts.items())]
         return "{" + ", ".join(parts) + "}"
 

@@ -214,7 +214,7 @@ class Kernel:
         group = unused_group({link.group for link in facts.links.values()})
         for start in range(0, len(links), CHUNK):
             some = links[start : start + CHUNK]
-            codes = send(self.node, [into_group(facts.links[e.name].index, group) for e in some])
+            codes = send(self.node, [into_group(facts.links[e.name].ifindex, group) for e in some])
             for link, code in zip(some, codes, strict=True):
                 if code and code not in _GONE:
                     return refused(self.node, link.undo(), code)

@@ -63,13 +63,12 @@ def _placed(deployment: Deployment, directory: Path) -> Deployment:
     return replace(
         deployment,
         home_agent=agent
-        and replace(
-            agent,
+        and agent._replace(
             key_file=str(directory / agent.key_file),
             agents_key_file=placed(agent.agents_key_file),
         ),
         dns=tuple(
-            replace(one, key_file=placed(one.key_file), ptr_key_file=placed(one.ptr_key_file))
+            one._replace(key_file=placed(one.key_file), ptr_key_file=placed(one.ptr_key_file))
             for one in deployment.dns
         ),
     )

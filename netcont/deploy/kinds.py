@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType
-from typing import Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, Protocol, get_args, get_origin, get_type_hints
 
 from netcont.deploy.address import canonical
 from netcont.deploy.problems import Problem, nearest
-from netcont.model.deployment import Between
+from netcont.model.deployment import Between, Key
 
 Schema = dict[str, Any]
 
@@ -180,29 +179,28 @@ class Table(NamedTuple):
 
 @cache
 def table_of(made: type) -> Table:
-    """The table that a dataclass of the model is written as. metadata "key": not its own name."""
-    hints, members = get_type_hints(made, include_extras=True), {}
-    for each in fields(made):
-        required = each.default is MISSING and each.default_factory is MISSING
-        plain = each.default if isinstance(each.default, bool | int | str) else None
-        word = each.metadata.get("key", each.name)
-        members[word] = Member(each.name, _kind(hints[each.name]), required, plain)
+    """The table that a class of the model is written as."""
+    given, members = inspect.signature(made).parameters, {}
+    for name, hint in get_type_hints(made, include_extras=True).items():
+        default = given[name].default
+        plain = default if isinstance(default, bool | int | str) else None
+        word = next((each.word for each in get_args(hint) if isinstance(each, Key)), name)
+        members[word] = Member(name, _kind(hint), default is inspect.Parameter.empty, plain)
     return Table(made, members)
 
 
 def _kind(hint: Any) -> Kind:
+    if get_origin(hint) is Annotated:
+        of_numbers = [each for each in get_args(hint) if isinstance(each, Between)]
+        return Number(*of_numbers[0]) if of_numbers else _kind(get_args(hint)[0])
     inner = [each for each in get_args(hint) if each is not NoneType]
     if NoneType in get_args(hint):
         return _kind(inner[0])
     if get_origin(hint) is tuple:
         return Several(_kind(inner[0]))
-    if bounds := next((each for each in inner if isinstance(each, Between)), None):
-        return Number(bounds.low, bounds.high)
-    if is_dataclass(hint):
-        return table_of(hint)  # type: ignore[arg-type]
-    if issubclass(hint, StrEnum):
-        return Word(hint)
-    return Flag() if hint is bool else Text()
+    if hint in (bool, str):
+        return Flag() if hint is bool else Text()
+    return Word(hint) if issubclass(hint, StrEnum) else table_of(hint)
 
 
 @cache

@@ -5,14 +5,14 @@ needed to get from anywhere between two states to either of them. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from netcont.deploy.far_end import FarEnd
 from netcont.model import plan as changes
 from netcont.model.plan import Plan
 
 
-@dataclass(frozen=True)
-class Confirmation:
+class Confirmation(NamedTuple):
     """A change that is reverted unless it is confirmed.
 
     token: which change it is. due_s: when, on the clock CLOCK_BOOTTIME. back: what to return to.

@@ -104,7 +104,7 @@ def _remotes(half: Half, one: Tunnel | Extension) -> tuple[str, ...]:
 def _ways(half: Half, goal: Plan, facts: Facts, node: Namespace) -> Iterator[str]:
     """The remote end is reached, not through the tunnel, and the path is wide enough."""
     own = {change.name for change in goal if isinstance(change, changes.AddLink)}
-    by_index = {link.index: link for link in facts.links.values()}
+    by_index = {link.ifindex: link for link in facts.links.values()}
     asked: dict[str, Way | None] = {}
     every: list[Tunnel | Extension] = [*half.deployment.tunnel, *half.deployment.extension]
     for one in every:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from netcont.kernel.agent_fact import AgentFact
 from netcont.kernel.facts import Facts, LinkFact
@@ -24,8 +23,7 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """found: what is there instead, in words."""
 
     standing: Standing

@@ -115,7 +115,7 @@ def _towards(
 
 def _owns(facts: Facts) -> Iterator[Own]:
     for link, address, length in sorted(
-        facts.addresses, key=lambda e: (facts.links[e[0]].index, e)
+        facts.addresses, key=lambda e: (facts.links[e[0]].ifindex, e)
     ):
         prefix = prefix_of(f"{address}/{length}")
         if not any(each.overlaps(prefix) for each in _NOBODY_ELSE_S):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class AgentFact:
+class AgentFact(NamedTuple):
     """remains: there are files of it. settings: its TOML text. error: why it did not answer; told:
     its answer (see `netcont agent status`)."""
 
@@ -16,7 +15,7 @@ class AgentFact:
     remains: bool = False
     settings: str = ""
     error: str = ""
-    told: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any] = MappingProxyType({})
 
     def guest(self, home_address: str) -> Mapping[str, Any]:
         """What a foreign agent says of a guest; empty if nothing."""

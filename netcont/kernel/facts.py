@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,15 +15,14 @@ NONE: Mapping[Any, Any] = MappingProxyType({})
 """Nothing of the kind."""
 
 
-@dataclass(frozen=True)
-class LinkFact:
+class LinkFact(NamedTuple):
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
     neigh_suppress, guard: None where it is no bridge's port. group: see ip-link(8).
     """
 
     name: str
-    index: int
+    ifindex: int
     kind: str
     mtu_bytes: int
     up: bool
@@ -33,8 +31,8 @@ class LinkFact:
     master: str | None = None
     neigh_suppress: bool | None = None
     group: int = 0
-    details: Mapping[str, object] = field(default_factory=dict)
-    counters: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, object] = NONE
+    counters: Mapping[str, int] = NONE
     guard: bool | None = None
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class IsolationFact:
+class IsolationFact(NamedTuple):
     """A port's table of nftables. found: there is one; as_wanted: with these rules; comment: on it.
     error: why that could not be read."""
 

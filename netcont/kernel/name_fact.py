@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from netcont.errors import KernelError
 from netcont.model.plan import MoveName
 from netcont.model.plan.names import kind_of
 
 
-@dataclass(frozen=True)
-class NameFact:
+class NameFact(NamedTuple):
     """addresses: A and AAAA records, by the zone's primary. ttl_s: the longest of theirs. pointed:
     which of the addresses that were asked about have a pointer to the name. lagging: what servers
     say that have other records than the primary. error: why it could not be asked; the rest says
@@ -25,7 +25,7 @@ class NameFact:
 
     def together(self, other: NameFact) -> NameFact:
         """The same, with the other's pointers: it was asked about other addresses."""
-        return replace(self, pointed=self.pointed | other.pointed)
+        return self._replace(pointed=self.pointed | other.pointed)
 
     def known(self, change: MoveName) -> MoveName:
         """The change with what must be known for taking it back."""

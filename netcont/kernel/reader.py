@@ -41,7 +41,7 @@ def read_facts(node: Namespace, *, counters: bool = False) -> Facts:
     Namespace.read_sysctl.
     """
     links = read_links(node, counters=counters)
-    names = {link.index: link.name for link in links.values()}
+    names = {link.ifindex: link.name for link in links.values()}
     return Facts(
         links,
         _addresses(node, names),

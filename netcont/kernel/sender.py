@@ -24,8 +24,8 @@ _Requests = list[tuple[Change, Message]]
 class Sender:
     """A context manager. made: takes the changes that the kernel has made, in their order.
 
-    Nothing is sent any more once a request was refused. When the block ends, all that was handed
-    over is answered; what was not finished by then is not sent.
+    Nothing is sent any more once a request was refused or the caller failed. When the block ends,
+    all that was sent is answered; what was not finished by then may not have been sent.
     """
 
     def __init__(self, node: Namespace, made: list[Change]) -> None:
@@ -36,6 +36,7 @@ class Sender:
         self._handed = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         self._error: NetcontError | OSError | None = None
+        self._over = False
 
     def __enter__(self) -> Self:
         return self
@@ -46,6 +47,7 @@ class Sender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over = error is not None
         self._waiting = []
         self._join()
 
@@ -81,7 +83,7 @@ class Sender:
 
     def _work(self) -> None:
         while self._handed.acquire() and (requests := self._given.popleft()) is not None:
-            if self._error is None:
+            if self._error is None and not self._over:
                 self._try(requests)
 
     def _try(self, requests: _Requests) -> None:

@@ -7,7 +7,7 @@ is empty; a list of one may be written as the one alone (see netcont.deploy.kind
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, NamedTuple
@@ -32,6 +32,12 @@ class Between(NamedTuple):
 
     low: int
     high: int
+
+
+class Key(NamedTuple):
+    """What a value is called in a file, where that is no name for Python."""
+
+    word: str
 
 
 Mtu = Annotated[int, Between(576, 65535)]
@@ -73,8 +79,7 @@ class ExtensionKind(StrEnum):
     VXLAN = "vxlan"
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(NamedTuple):
     """One end. address: where tunnels end (an address of this host, IPv4 or IPv6). link: the LAN
     that guests are in, or will be; prefix: that LAN's prefix, one of each family at most. Both are
     needed for guests only."""
@@ -84,16 +89,14 @@ class Side:
     prefix: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Sides:
+class Sides(NamedTuple):
     """Both ends."""
 
     a: Side
     b: Side
 
 
-@dataclass(frozen=True)
-class PerSide:
+class PerSide(NamedTuple):
     """A text for each end, where there is one."""
 
     a: str | None = None
@@ -104,8 +107,7 @@ class PerSide:
         return self.a if side is SideName.A else self.b
 
 
-@dataclass(frozen=True)
-class ListPerSide:
+class ListPerSide(NamedTuple):
     """tuple[str, ...] for each end."""
 
     a: tuple[str, ...] = ()
@@ -116,8 +118,7 @@ class ListPerSide:
         return self.a if side is SideName.A else self.b
 
 
-@dataclass(frozen=True)
-class Tunnel:
+class Tunnel(NamedTuple):
     """An IP tunnel between the sides' addresses, which decide the family of outer packets.
 
     key: GRE only (RFC 2890). ttl, tos: of outer packets; ttl 0 and tos 1 take over the inner
@@ -139,8 +140,7 @@ class Tunnel:
     table: Annotated[int, Between(1, 2**32 - 1)] | None = None
 
 
-@dataclass(frozen=True)
-class Extension:
+class Extension(NamedTuple):
     """A layer-2 segment that reaches over both sides.
 
     name None: nc-vxVNI or nc-vlanID. bridge: which bridge the segment joins on each side; one
@@ -182,8 +182,7 @@ class Extension:
         return self.name or (f"nc-vx{self.vni}" if vxlan else f"nc-vlan{self.vlan_id}")
 
 
-@dataclass(frozen=True)
-class Guest:
+class Guest(NamedTuple):
     """An address that is carried to the other side.
 
     source: where it is at home. over: the tunnel's or the extension's name, None where there is
@@ -195,7 +194,7 @@ class Guest:
     """
 
     address: str
-    source: SideName = field(metadata={"key": "from"})
+    source: Annotated[SideName, Key("from")]
     over: str | None = None
     reverse: bool = True
     gateway: str | None = None
@@ -203,8 +202,7 @@ class Guest:
     mac: str | None = None
 
 
-@dataclass(frozen=True)
-class HomeAgent:
+class HomeAgent(NamedTuple):
     """Guests carried by Mobile IP (RFC 5944) instead of a tunnel: those with over = "home_agent",
     or all where there is neither a tunnel nor an extension.
 
@@ -222,8 +220,7 @@ class HomeAgent:
     lifetime_s: Annotated[int, Between(10, 65535)] = 300
 
 
-@dataclass(frozen=True)
-class DnsName:
+class DnsName(NamedTuple):
     """A name whose addresses follow the guests.
 
     addresses: all of its A and AAAA records while they are at each side; at its guest's home that
@@ -239,7 +236,7 @@ class DnsName:
     name: str
     addresses: ListPerSide = ListPerSide()
     guest: str | None = None
-    source: SideName | None = field(default=None, metadata={"key": "from"})
+    source: Annotated[SideName | None, Key("from")] = None
     by: SideName | None = None
     server: str | None = None
     key_file: str | None = None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from netcont.model.plan.change import Change, ip, is_ipv6
+from netcont.model.plan.change import Change, change, ip, is_ipv6
 
 
-@dataclass(frozen=True)
+@change
 class DelAddress(Change):
     """Takes an address from a link."""
 
@@ -22,7 +20,7 @@ class DelAddress(Change):
         return (f"{ip(self.address)} addr del {self.address}/{self.prefixlen} dev {self.link}",)
 
 
-@dataclass(frozen=True)
+@change
 class AddAddress(Change):
     """Gives an address to a link. One of IPv6 can be used at once: nobody is asked whether they
     have it (RFC 4862 §5.4)."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
-from netcont.model.plan.change import Change
+from netcont.model.plan.change import Change, change
 
 
-@dataclass(frozen=True)
+@change
 class StopAgent(Change):
     """The agent that RunAgent with the same fields started is stopped; what it did is undone."""
 
@@ -20,7 +19,7 @@ class StopAgent(Change):
         return (f"kill $(cat {shlex.quote(self.stem)}.lock)  # the {self.role} agent",)
 
 
-@dataclass(frozen=True)
+@change
 class RunAgent(Change):
     """An agent runs until it is stopped.
 
@@ -43,7 +42,7 @@ class RunAgent(Change):
         return (f"printf '%s\\n' {lines} > {file}", f"netcont agent {self.role} --config {file} &")
 
 
-@dataclass(frozen=True)
+@change
 class Leave(Change):
     """What Register with the same fields registered is ended. wait: for a while, until the home
     agent has heard it; if it does not, the binding ends with its lifetime."""
@@ -57,7 +56,7 @@ class Leave(Change):
         return (f"netcont agent leave {self.home_address} --control {self.control}{no_wait}",)
 
 
-@dataclass(frozen=True)
+@change
 class Register(Change):
     """The foreign agent on this node registers a guest with its home agent.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.plan.change import Change, change, is_ipv6
 
 
 class About(Enum):
@@ -53,7 +52,7 @@ class Rule(NamedTuple):
 _ALWAYS = {4: (About.ARP_TARGET, About.ARP_SENDER), 6: tuple(About)[3:]}
 
 
-@dataclass(frozen=True)
+@change
 class AddIsolation(Change):
     """A table of nftables for a bridge's port, through which nobody hears who the gateway is.
 
@@ -106,7 +105,7 @@ def _operand(rule: Rule) -> str:
     return f"0x{IPv6Address(rule.gateway).packed.hex()}"
 
 
-@dataclass(frozen=True)
+@change
 class DelIsolation(Change):
     """Removes the table of a port."""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.plan.change import Change, change, is_ipv6
 
 TOS_OF_INNER = 1
 """As AddTunnel's tos: the inner packet's."""
 
 
-@dataclass(frozen=True)
+@change
 class DelLink(Change):
     """Removes a link and all that hangs on it."""
 
@@ -20,7 +18,7 @@ class DelLink(Change):
         return (f"ip link del {self.name}",)
 
 
-@dataclass(frozen=True)
+@change
 class AddLink(Change):
     """Common to all new links: a name, and its removal as the undo."""
 
@@ -30,7 +28,7 @@ class AddLink(Change):
         return DelLink(self.node, self.name)
 
 
-@dataclass(frozen=True)
+@change
 class AddTunnel(AddLink):
     """A GRE (RFC 2784, RFC 7676; key: RFC 2890) or IP-in-IP tunnel (RFC 2003, RFC 2473).
 
@@ -74,7 +72,7 @@ class AddTunnel(AddLink):
         return shown + (" encaplimit none" if six else "" if self.pmtudisc else " nopmtudisc")
 
 
-@dataclass(frozen=True)
+@change
 class AddBridge(AddLink):
     """A bridge without spanning tree. learning False: a hub, that floods every frame. mac None:
     the kernel's choice."""
@@ -93,7 +91,7 @@ class AddBridge(AddLink):
         )
 
 
-@dataclass(frozen=True)
+@change
 class AddVlan(AddLink):
     """An 802.1Q sub-interface of parent."""
 
@@ -104,7 +102,7 @@ class AddVlan(AddLink):
         return (f"ip link add link {self.parent} name {self.name} type vlan id {self.vlan_id}",)
 
 
-@dataclass(frozen=True)
+@change
 class AddVxlan(AddLink):
     """A VTEP (RFC 7348). Its MTU is set on purpose: the kernel would leave 1500 regardless.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.plan.change import Change, change, is_ipv6
 
 
-@dataclass(frozen=True)
+@change
 class MoveName(Change):
     """The name gets addresses, provided that it has those in was (prerequisites).
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from netcont.model.plan.change import Change, ip
+from netcont.model.plan.change import Change, change, ip
 
 
-@dataclass(frozen=True)
+@change
 class AddNeighbour(Change):
     """A permanent neighbour entry, or (mac None) an address that the node answers ARP for.
 
@@ -35,7 +33,7 @@ class AddNeighbour(Change):
         )
 
 
-@dataclass(frozen=True)
+@change
 class DelNeighbour(Change):
     """Removes what AddNeighbour with the same fields added."""
 
@@ -52,7 +50,7 @@ class DelNeighbour(Change):
         return (f"{ip(self.address)} neigh del {proxy}{self.address} dev {self.link}",)
 
 
-@dataclass(frozen=True)
+@change
 class AddFdb(Change):
     """Where a VTEP sends frames for mac; the zero mac stands for all others (head-end list)."""
 
@@ -67,7 +65,7 @@ class AddFdb(Change):
         return (f"bridge fdb append {self.mac} dev {self.link} dst {self.remote}",)
 
 
-@dataclass(frozen=True)
+@change
 class DelFdb(Change):
     """Removes what AddFdb with the same fields added."""
 
@@ -82,7 +80,7 @@ class DelFdb(Change):
         return (f"bridge fdb del {self.mac} dev {self.link} dst {self.remote}",)
 
 
-@dataclass(frozen=True)
+@change
 class AddBridgeMac(Change):
     """One of a bridge's own addresses has its place at the port link; frames to it stay its own.
 
@@ -101,7 +99,7 @@ class AddBridgeMac(Change):
         return (f"bridge fdb replace {self.mac} dev {self.link} master permanent",)
 
 
-@dataclass(frozen=True)
+@change
 class DelBridgeMac(Change):
     """Removes what AddBridgeMac with the same fields added."""
 

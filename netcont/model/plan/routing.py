@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from netcont.model.plan.change import Change, ip, is_ipv6
+from netcont.model.plan.change import Change, change, ip, is_ipv6
 
 MAIN_TABLE = 254
 
@@ -17,7 +15,7 @@ def default_route(address: str) -> str:
     return "::/0" if is_ipv6(address) else "default"
 
 
-@dataclass(frozen=True)
+@change
 class AddRoute(Change):
     """A route to destination by a gateway or straight through a link.
 
@@ -41,7 +39,7 @@ class AddRoute(Change):
         return (f"{ip(self.destination)} route {verb} {_route(self)}",)
 
 
-@dataclass(frozen=True)
+@change
 class DelRoute(Change):
     """Removes the route that AddRoute with the same fields added."""
 
@@ -68,7 +66,7 @@ def _route(route: AddRoute | DelRoute) -> str:
     return f"{kind}{route.destination}{via}{link}{table} proto {ROUTE_PROTOCOL}"
 
 
-@dataclass(frozen=True)
+@change
 class AddRule(Change):
     """Policy routing: packets from source (and to destination) look into table.
 
@@ -91,7 +89,7 @@ class AddRule(Change):
         return (f"{ip(self.source)} rule add {_rule(self)}",)
 
 
-@dataclass(frozen=True)
+@change
 class DelRule(Change):
     """Removes the rule that AddRule with the same fields added."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from netcont.model.plan.change import Change, is_ipv6
+from netcont.model.plan.change import Change, change, is_ipv6
 
 
-@dataclass(frozen=True)
+@change
 class Announce(Change):
     """Says on a link that address is at mac: gratuitous ARP (RFC 5227), for IPv6 an unsolicited
     Neighbour Advertisement (RFC 4861 §7.2.6); rarp: and RARP for switches.
@@ -40,7 +40,7 @@ class TsigKey:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True)
+@change
 class UpdateRecord(Change):
     """RFC 2136: the record gets value, provided that it has the value was (prerequisite)."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from netcont.model.plan.change import Change
+from netcont.model.plan.change import Change, change
 
 
-@dataclass(frozen=True)
+@change
 class SetUp(Change):
     """A link's administrative state; was is read from the kernel when the change is applied.
 
@@ -27,7 +25,7 @@ class SetUp(Change):
         return (f"ip link set {self.link}{alias} {'up' if self.up else 'down'}",)
 
 
-@dataclass(frozen=True)
+@change
 class SetMaster(Change):
     """Makes a link a port of a bridge (master None: of none).
 
@@ -46,7 +44,7 @@ class SetMaster(Change):
         return (f"ip link set {self.link} {target}",)
 
 
-@dataclass(frozen=True)
+@change
 class SetBridgePort(Change):
     """How a bridge treats one port; None: as it did.
 
@@ -64,7 +62,7 @@ class SetBridgePort(Change):
         return (f"bridge link set dev {self.link}{''.join(words)}",)
 
 
-@dataclass(frozen=True)
+@change
 class SetSysctl(Change):
     """A kernel setting; was is read from the kernel when the change is applied.
 
@@ -86,7 +84,7 @@ class SetSysctl(Change):
         return (f"sysctl -w {key}={self.value}",)
 
 
-@dataclass(frozen=True)
+@change
 class SetNetem(Change):
     """A link's egress: one-way delay, rate, and loss (0..1), queue sized in packets."""
 
