@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import signal
@@ -10,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,19 +18,32 @@ from netcont.errors import KernelError, PrerequisiteError
 
 CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@cache
+def _libc() -> Any:
+    # Who stays in one namespace need not wait for this import.
+    from ctypes import CDLL
+
+    return CDLL(None, use_errno=True)
+
+
+def _errno() -> int:
+    from ctypes import get_errno
+
+    return get_errno()
 
 
 def set_namespace(descriptor: int) -> None:
     """Moves the calling thread into the network namespace of descriptor. Raises KernelError."""
-    if _libc.setns(descriptor, CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
+    if _libc().setns(descriptor, CLONE_NEWNET) != 0:
+        code = _errno()
         raise KernelError(f"setns: {os.strerror(code)}", errno=code, remedy="run as root")
 
 
 def die_with_parent() -> None:
     """Has the kernel kill this process when the one that forked it ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def create_namespace() -> int:
@@ -61,8 +74,8 @@ def _hold_namespace(tell: int, parent: int) -> None:
         signal.signal(signum, signal.SIG_IGN if signum == signal.SIGINT else signal.SIG_DFL)
     os.setpgid(0, 0)
     answer = b"ok"
-    if _libc.unshare(CLONE_NEWNET) != 0:
-        answer = os.strerror(ctypes.get_errno()).encode()
+    if _libc().unshare(CLONE_NEWNET) != 0:
+        answer = os.strerror(_errno()).encode()
     os.write(tell, answer)
     os.close(tell)
     while answer == b"ok" and os.getppid() == parent:

@@ -183,13 +183,15 @@ _DETAILS = {
 }
 
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg
+_FIRST_TWO = frozenset({1, 2})
+"""Of an address: IFA_ADDRESS, IFA_LOCAL. Of a neighbour: NDA_DST, NDA_LLADDR."""
 
 
 def _addresses(node: Namespace, names: Mapping[int, str]) -> frozenset[tuple[str, str, int]]:
     found = set()
     for body in dump(node, RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
         _, prefixlen, _, _, index = _ADDRESS.unpack_from(body)
-        parts = attributes(body, _ADDRESS.size)
+        parts = attributes(body, _ADDRESS.size, _FIRST_TWO)
         own = address(parts.get(2)) or address(parts.get(1))
         if own is not None and index in names:
             found.add((names[index], own, prefixlen))
@@ -253,7 +255,7 @@ def _neighbours(
     found = {}
     for body in dump(node, RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, 0, 0)):
         _, _, index, state, _, _ = _NEIGHBOUR.unpack_from(body)
-        parts = attributes(body, _NEIGHBOUR.size)
+        parts = attributes(body, _NEIGHBOUR.size, _FIRST_TWO)
         neighbour, lladdr = address(parts.get(1)), mac(parts.get(2))
         if neighbour and lladdr and index in names:
             found[(names[index], neighbour)] = (lladdr, bool(state & _NUD_PERMANENT))
@@ -264,7 +266,7 @@ def _proxies(node: Namespace, names: Mapping[int, str]) -> frozenset[tuple[str, 
     found = set()
     for body in dump(node, RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, _NTF_PROXY, 0)):
         _, _, index, _, _, _ = _NEIGHBOUR.unpack_from(body)
-        answered = address(attributes(body, _NEIGHBOUR.size).get(1))
+        answered = address(attributes(body, _NEIGHBOUR.size, _FIRST_TWO).get(1))
         if answered and index in names:
             found.add((names[index], answered))
     return frozenset(found)
@@ -274,7 +276,7 @@ def _fdb(node: Namespace, names: Mapping[int, str]) -> frozenset[tuple[str, str,
     found = set()
     for body in dump(node, RTM_GETNEIGH, _NEIGHBOUR.pack(socket.AF_BRIDGE, 0, 0, 0, 0, 0)):
         _, _, index, _, _, _ = _NEIGHBOUR.unpack_from(body)
-        parts = attributes(body, _NEIGHBOUR.size)
+        parts = attributes(body, _NEIGHBOUR.size, _FIRST_TWO)
         lladdr, remote = mac(parts.get(2)), address(parts.get(1))
         if lladdr and remote and index in names:
             found.add((names[index], lladdr, remote))
