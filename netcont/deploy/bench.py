@@ -18,7 +18,7 @@ from statistics import median
 
 from netcont.kernel.namespace import create_namespace, set_namespace
 
-ROUNDS = 11
+ROUNDS = 21
 """Of which the median is printed: ip's and netcont's in turn, so that both see the same machine."""
 
 _HOST = """

@@ -7,7 +7,7 @@ netcont knows to be its own is removed: what its record names, and what looks li
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from netcont.deploy.agenting import look
@@ -42,8 +42,8 @@ class Kernel:
     """A namespace that is looked at and changed.
 
     alias: what netcont's links of this deployment carry. left: names that stay as they are; ask:
-    asks about the others. counters: whether those of links are read. made: changes that were made
-    by this object and not taken back.
+    asks about the others. counters: whether those of links are read. meanwhile: what can be done
+    while the kernel makes links. made: changes that were made by this object and not taken back.
     """
 
     node: Namespace
@@ -51,6 +51,7 @@ class Kernel:
     left: frozenset[Change] = frozenset()
     ask: Ask = field(default_factory=Asking)
     counters: bool = False
+    meanwhile: Callable[[], object] = tuple
     made: list[Change] = field(default_factory=list)
 
     def facts(self, plan: Iterable[Change]) -> Facts:
@@ -117,6 +118,7 @@ class Kernel:
                     self._make(change, sender, indices)
                 else:
                     rest.append(change)
+            self.meanwhile()
             sender.finish()
             # First what is no request: all others can be sent together then.
             rest.sort(

@@ -19,7 +19,6 @@ from pathlib import Path
 from netcont.deploy.beyond import objections
 from netcont.deploy.converge import Kernel
 from netcont.deploy.end import ALIAS
-from netcont.deploy.far_end import FarEnd, far_ends
 from netcont.deploy.half import Half
 from netcont.deploy.here import is_host, may_change
 from netcont.deploy.lock import WAIT_S, Tell, locked, silent, undisturbed
@@ -35,7 +34,8 @@ from netcont.deploy.naming import (
 from netcont.deploy.record import Confirmation, Record, merged
 from netcont.deploy.records import Records
 from netcont.deploy.refusals import refusals
-from netcont.deploy.standing import Standing, hangs_on_own, state
+from netcont.deploy.standing import hangs_on_own
+from netcont.deploy.wish import Wish
 from netcont.errors import ConfigurationError, KernelError, NetcontError, PrerequisiteError
 from netcont.kernel.facts import Facts
 from netcont.kernel.interpreter import Interpreter
@@ -53,28 +53,6 @@ ANNOUNCING_S = 1.5
 
 Watch = Callable[[str, str, float], None]
 """Starts what reverts the deployment of that name and token at that time on CLOCK_BOOTTIME."""
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """What `up` is asked for, against what is there. before: the record until now."""
-
-    half: Half
-    before: Record
-    goal: Plan
-    ends: tuple[FarEnd, ...]
-    kernel: Kernel
-    facts: Facts
-
-    @property
-    def stands(self) -> bool:
-        """Whether nothing is left to do."""
-        before = self.before
-        same = (before.stands, before.switched) == (self.goal, self.half.switched)
-        if not same or before.ends != self.ends:
-            return False
-        seen = without(self.goal, self.kernel.left)
-        return all(state(each, self.facts).standing is Standing.PRESENT for each in seen)
 
 
 @dataclass
@@ -292,7 +270,7 @@ class Engine:
             found |= other.was if other is not None else {}
         return found
 
-    def _wish(self, half: Half, source: str, switched: bool | None, *, told: bool) -> _Wish:
+    def _wish(self, half: Half, source: str, switched: bool | None, *, told: bool) -> Wish:
         """What is to stand and what does. told: whether names are to move as well. Raises
         ConfigurationError with all that is against it."""
         record = self._settled(half.name)
@@ -307,9 +285,9 @@ class Engine:
         facts = kernel.facts(merged(record.stands, goal))
         goal = resolved(goal, record.stands, facts)
         self._refuse(half, goal, record.stands, facts)
-        return _Wish(half, record, goal, far_ends(half), kernel, facts)
+        return Wish(half, record, goal, kernel, facts)
 
-    def _begun(self, wish: _Wish, source: str) -> Record:
+    def _begun(self, wish: Wish, source: str) -> Record:
         """The record of what is about to be changed."""
         goal, before = wish.goal, wish.before
         was = self._was(wish.half.name, goal, wish.facts) | before.was
@@ -329,9 +307,10 @@ class Engine:
         others = self._others(name)
         return {key: others.get(key, value) for key, value in found.items()}
 
-    def _go(self, wish: _Wish, begun: Record) -> None:
+    def _go(self, wish: Wish, begun: Record) -> None:
         """To the goal, or, if the kernel refuses, back to what stood. Raises the first error."""
         try:
+            wish.kernel.meanwhile = lambda: wish.ends
             wish.kernel.converge(begun.stands, wish.goal, begun.was, wish.facts)
         except BaseException as error:
             # What was not made by now is not netcont's, whatever it looks like.

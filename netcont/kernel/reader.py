@@ -68,7 +68,6 @@ def read_links(node: Namespace, *, counters: bool = False) -> dict[str, LinkFact
 
 
 _OF_LINKS = frozenset({1, 3, 4, 5, 10, 18, 20, 23, 27})  # IFLA_…: a thousand links have 40 each
-_OF_KINDS = frozenset(range(1, 18)) | {20}
 
 
 _NO_COUNTERS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
@@ -78,8 +77,8 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
     info = attributes(found.get(18, b""))
     kind = text(info.get(1))
     port = attributes(info.get(5, b"")) if text(info.get(4)) == "bridge" else {}
-    read = _DETAILS.get(kind)
-    details = read(attributes(info.get(2, b""), 0, _OF_KINDS), names) if read else {}
+    read, wanted = _DETAILS.get(kind, _NOTHING)
+    details = read(attributes(info.get(2, b""), 0, wanted), names) if wanted else {}
     if kind == "vlan":
         details["parent"] = names.get(number(found.get(5)))
     counters = struct.unpack_from("=8Q", found[23]) if len(found.get(23, b"")) >= 64 else ()
@@ -172,15 +171,21 @@ def _bridge(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
     return {"stp": bool(number(found.get(5)))}
 
 
+def _nothing(found: Attributes, names: Mapping[int, str]) -> dict[str, object]:
+    return {}
+
+
+_NOTHING = (_nothing, frozenset[int]())
 _DETAILS = {
-    "bridge": _bridge,
-    "vxlan": _vxlan,
-    "gre": _gre,
-    "ip6gre": _ip6gre,
-    "ipip": _ipip,
-    "ip6tnl": _ip6tnl,
-    "vlan": _vlan,
+    "bridge": (_bridge, frozenset({5})),
+    "vxlan": (_vxlan, frozenset({1, 2, 3, 4, 15, 16, 17})),
+    "gre": (_gre, frozenset(range(2, 11))),
+    "ip6gre": (_ip6gre, frozenset(range(2, 14))),
+    "ipip": (_ipip, frozenset(range(2, 11))),
+    "ip6tnl": (_ip6tnl, frozenset(range(2, 11))),
+    "vlan": (_vlan, frozenset({1})),
 }
+"""How each kind is read, and which of its attributes are: IFLA_VXLAN_… and the like."""
 
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg
 _FIRST_TWO = frozenset({1, 2})
