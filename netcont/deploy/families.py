@@ -37,8 +37,9 @@ def wrong_families(deployment: Deployment, every: Sequence[Carrier]) -> Iterator
             if link.group is not None:
                 group = f"{carrier.key}.group"
                 yield from _wanted(group, link.group, outer, "the sides' addresses")
-            yield from _next_hops(carrier, carrier.a, carrier.b)
-            yield from _next_hops(carrier, carrier.b, carrier.a)
+            for here, there in ((carrier.a, carrier.b), (carrier.b, carrier.a)):
+                if here.routes and there.addresses:
+                    yield from _next_hops(carrier, here, there)
         elif outer == 6 and not link.pmtudisc:
             yield Problem(
                 f"{carrier.key}.pmtudisc",
@@ -85,7 +86,7 @@ def _next_hops(carrier: Carrier, here: Passing, there: Passing) -> Iterator[Prob
     """A segment's routes go by the far end's address, if it has any."""
     far = [address.prefix.family for address in there.addresses]
     for place, text, prefix in here.routes:
-        if far and prefix.family not in far:
+        if prefix.family not in far:
             needs = NAMES[prefix.family]
             yield Problem(
                 place,

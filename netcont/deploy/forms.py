@@ -58,7 +58,7 @@ def _segment_forms(key: str, one: Extension) -> Iterator[Problem]:
     if one.name is not None:
         yield from _each(f"{key}.name", (one.name,), _own_link)
     for word, texts in (("bridge", one.bridge), ("parent", one.parent), ("device", one.device)):
-        for side in _SIDES:
+        for side in _SIDES if any(texts) else ():
             if (text := texts.at(side)) is not None:
                 yield from _each(f"{key}.{word}.{side}", (text,), _link)
     if one.head_end:

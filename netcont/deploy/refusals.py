@@ -160,8 +160,8 @@ def _too_wide(half: Half, one: Tunnel | Extension, link: str, limit: int) -> Ite
 def _below(half: Half, facts: Facts) -> Iterator[str]:
     """A VTEP with a link below it has an MTU that fits into that link's."""
     for one in half.deployment.extension:
-        device, mtu = facts.links.get(one.device.at(half.side) or ""), half.deployment.mtu_of(one)
-        if device is not None and mtu is not None:
+        device = facts.links.get(one.device.at(half.side) or "")
+        if device is not None:
             yield from _too_wide(half, one, device.name, device.mtu_bytes)
 
 
@@ -182,10 +182,11 @@ def _guarded(half: Half, facts: Facts) -> Iterator[str]:
 def _bridges(half: Half, facts: Facts) -> Iterator[str]:
     """A bridge takes over the least MTU of its ports: that of somebody else's must not sink."""
     for one in half.deployment.extension:
-        bridge, mtu = facts.links.get(one.bridge.at(half.side) or ""), half.deployment.mtu_of(one)
-        if bridge is None or mtu is None or bridge.name.startswith(OWN_PREFIX):
+        bridge = facts.links.get(one.bridge.at(half.side) or "")
+        if bridge is None or bridge.name.startswith(OWN_PREFIX):
             continue
-        if mtu < bridge.mtu_bytes:
+        mtu = half.deployment.mtu_of(one)
+        if mtu is not None and mtu < bridge.mtu_bytes:
             yield (
                 f"{one.link}: MTU {mtu} would lower that of {bridge.name}, which is"
                 f" {bridge.mtu_bytes}: write fragment = true, or lower the bridge's yourself"

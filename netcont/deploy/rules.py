@@ -102,7 +102,8 @@ def _vxlan(key: str, one: Extension) -> Iterator[Problem]:
         yield _meaningless(f"{key}.vlan_id", one.vlan_id, one)
     if one.parent.a or one.parent.b:
         yield _meaningless(f"{key}.parent", one.parent.a or one.parent.b, one)
-    yield from _group(key, one)
+    if one.group is not None or any(one.device):
+        yield from _group(key, one)
     yield from _suppression(key, one)
 
 

@@ -268,7 +268,7 @@ class Deployment:
         """One end."""
         return self.side.a if side is SideName.A else self.side.b
 
-    @property
+    @cached_property
     def family(self) -> int:
         """4 or 6: of outer packets."""
         return family_of(self.side.a.address)
