@@ -111,7 +111,7 @@ def test_a_loose_filter_drops_direct_returns_of_a_tunnel_without_an_address(
 ) -> None:
     a, b, _ = hosts
     wanted = deployment(TUNNELS["gre"])
-    wanted = replace(wanted, guest=(replace(wanted.guest[0], reverse=False),))
+    wanted = replace(wanted, guest=(wanted.guest[0]._replace(reverse=False),))
     for host, side in ((a, SideName.A), (b, SideName.B)):
         do(host, Half(wanted, side, "web", switched=True), "up")
     a.sh("ip addr add 10.8.0.8/32 dev lo")
