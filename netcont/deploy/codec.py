@@ -81,9 +81,13 @@ def _ends_of(raw: Sequence[Sequence[Any]]) -> tuple[FarEnd, ...]:
 
 def _plan_of(raw: dict[str, Any]) -> Plan:
     names, made = raw["fields"], []
+    same = {word for word in names if names[word] == [each.name for each in fields(_KINDS[word])]}
     for word, *values in raw["changes"]:
         kind = _KINDS[word]
         if kind in _LISTS:
             values = [tuple(each) if isinstance(each, list) else each for each in values]
-        made.append(kind(**dict(zip(names[word], values, strict=True))))
+        if word in same and len(values) == len(names[word]):
+            made.append(kind(*values))
+        else:
+            made.append(kind(**dict(zip(names[word], values, strict=True))))
     return Plan(tuple(made))
