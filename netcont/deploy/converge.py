@@ -271,8 +271,9 @@ class Kernel:
             link = facts.links.get(change.name)
             if link is None:
                 return False
-            as_made = state(change, facts).standing is Standing.PRESENT
-            return link.alias == self.alias or (link.alias == "" and as_made)
+            if link.alias:
+                return link.alias == self.alias
+            return state(change, facts).standing is Standing.PRESENT
         if isinstance(change, changes.AddRoute):
             found = facts.routes.get((change.destination, change.table), ())
             return all(route.protocol == ROUTE_PROTOCOL for route in found)
