@@ -121,9 +121,7 @@ class Kernel:
             self.meanwhile()
             sender.finish()
             # First what is no request: all others can be sent together then.
-            rest.sort(
-                key=lambda one: not (isinstance(one, changes.SetSysctl) and hangs_on_own(one))
-            )
+            rest.sort(key=lambda each: not _is_own_setting(each))
             for change in rest:
                 self._make(change, sender, indices)
             sender.finish()
