@@ -118,15 +118,21 @@ def answers(said: str) -> bool:
     return " 0% packet loss" in said
 
 
+def reaches(node: Namespace, other: Namespace) -> bool:
+    """Whether one of eight pings is answered: the path from A to B loses packets.
+
+    On a LAN it loses ARP requests as well, of which Linux sends three and then gives up: in 0.8 %
+    of all cases none arrives. Hence a second and a third attempt.
+    """
+    said = (ping(node, address(other), "-qc8", "-i", "0.01") for _ in range(3))
+    return any(" 0 received" not in one for one in said)
+
+
 def test_everybody_reaches_the_guest_its_new_host_and_the_resolver(network: LabNetwork) -> None:
     nodes = network.namespaces
     hosts = [name for name in nodes if re.fullmatch(r"cl.|guest|hv.|ns2", name)]
-    silent = [
-        (name, other)
-        for name, other in product(hosts, ("guest", "hvb", "ns2"))
-        # The path from A to B loses packets: one of eight must do.
-        if " 0 received" in ping(nodes[name], address(nodes[other]), "-qc8", "-i", "0.01")
-    ]
+    pairs = product(hosts, ("guest", "hvb", "ns2"))
+    silent = [(name, other) for name, other in pairs if not reaches(nodes[name], nodes[other])]
     assert silent == []
 
 
@@ -160,6 +166,7 @@ def test_each_way_has_its_own_delay(network: LabNetwork, tmp_path: Path) -> None
 
 def test_loss_shows_on_the_way_on_which_it_is_set(network: LabNetwork) -> None:
     nodes = network.namespaces
+    assert reaches(nodes["hva"], nodes["hvb"])
     target = address(nodes["hvb"])
     said = ping(nodes["hva"], target, "-q", "-c", str(PINGS), "-i", "0.002")
     found = re.search(r"(\d+) received", said)
