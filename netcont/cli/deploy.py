@@ -1,4 +1,4 @@
-"""netcont validate, plan, up, down, recover, confirm: approaches on real gateways."""
+"""netcont validate, plan, up: approaches put onto real gateways, from a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import click
 
 from netcont.cli.collector import without_collector
 from netcont.cli.deploy_options import (
-    absent,
     as_json,
     engine_here,
     file_argument,
@@ -21,15 +20,16 @@ from netcont.cli.deploy_options import (
     side_option,
     state_option,
     switch_option,
+    told,
     wait_option,
     warn,
 )
 from netcont.cli.options import format_option
 from netcont.deploy.beyond import objections
+from netcont.deploy.builder import Builder, Watch
 from netcont.deploy.converge import Kernel
-from netcont.deploy.end import ALIAS
-from netcont.deploy.engine import Watch
-from netcont.deploy.file import deployment_name, deployment_schema, load_deployment
+from netcont.deploy.deployment_name import deployment_name
+from netcont.deploy.file import deployment_schema, load_deployment
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here, may_change
 from netcont.deploy.managers import own_links, warnings
@@ -38,6 +38,7 @@ from netcont.deploy.record import merged
 from netcont.deploy.refusals import refusals
 from netcont.errors import ConfigurationError
 from netcont.model.deployment import SideName
+from netcont.model.own import ALIAS
 from netcont.model.plan import Plan
 
 
@@ -164,9 +165,10 @@ def up(
     not pass to the other side are refused; then the other ends are asked whether they answer, and a
     note says which do not.
     """
-    with engine_here(state_dir, wait_s) as engine:
+    with without_collector(), Here() as node:
         half = _half(file, side)
-        changed = engine.up(
+        builder = Builder(node, state_dir, wait_s, tell=told)
+        changed = builder.up(
             half,
             str(file.absolute()),
             switched=switched,
@@ -176,7 +178,7 @@ def up(
             patience_s=None if no_probe else patience_s,
         )
         moving = half.deployment.guest or half.deployment.dns
-        record = engine.records.read(half.name) if moving else None
+        record = builder.records.read(half.name) if moving else None
         warned = warnings(own_links(half.plan()))
     turned = ", guests switched" if record is not None and record.switched else ""
     click.echo(f"{half.name}: {'up' if changed else 'was up already'} as side {side}{turned}")
@@ -190,51 +192,6 @@ def up(
         _say_whether_reached(half, patience_s)
 
 
-@click.command()
-@click.argument("name", metavar="FILE|NAME")
-@click.option(
-    "--no-switch",
-    "back",
-    is_flag=True,
-    help="Guests came home: names get their old addresses back. Default: names stay.",
-)
-@state_option
-@wait_option
-def down(name: str, back: bool, state_dir: Path | None, wait_s: float) -> None:
-    """Take off this host what `up` made, from its record: FILE may have changed, or be gone."""
-    name = deployment_name(name)
-    with engine_here(state_dir, wait_s) as engine:
-        record = engine.down(name, names=back)
-        there = engine.records.names()
-    click.echo(f"{name}: down" if record else absent(name, there))
-    for one in names_of(record.stands) if record and not back else ():
-        click.echo(f"{one.name} stays at {' '.join(one.addresses)}")
-
-
-@click.command()
-@click.argument("name", metavar="[FILE|NAME]", required=False)
-@state_option
-@wait_option
-def recover(name: str | None, state_dir: Path | None, wait_s: float) -> None:
-    """Complete or take back what an interrupted netcont left half done."""
-    with engine_here(state_dir, wait_s) as engine:
-        said = engine.recover(None if name is None else deployment_name(name))
-    for line in said or ["nothing was interrupted"]:
-        click.echo(line)
-
-
-@click.command()
-@click.argument("name", metavar="FILE|NAME")
-@state_option
-@wait_option
-def confirm(name: str, state_dir: Path | None, wait_s: float) -> None:
-    """Keep what `up --confirm-within` changed."""
-    name = deployment_name(name)
-    with engine_here(state_dir, wait_s) as engine:
-        engine.confirm(name)
-    click.echo(f"{name}: stays")
-
-
 def _watcher(state_dir: Path | None) -> Watch:
     from netcont.deploy.watch import Watcher
 
@@ -244,7 +201,7 @@ def _watcher(state_dir: Path | None) -> Watch:
 def _say_whether_reached(half: Half, patience_s: float) -> None:
     """Prints which of the other ends answer."""
     from netcont.cli.probe import say_reach
-    from netcont.deploy.far_end import far_ends
+    from netcont.deploy.far_ends import far_ends
     from netcont.deploy.reach import reach
     from netcont.kernel.asking import Asker
 

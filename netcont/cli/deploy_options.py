@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,7 +14,9 @@ from netcont.cli.collector import without_collector
 from netcont.deploy.engine import Engine
 from netcont.deploy.here import Here
 from netcont.deploy.lock import WAIT_S
-from netcont.deploy.managers import Warned
+
+if TYPE_CHECKING:
+    from netcont.deploy.managers import Warned
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -98,10 +100,11 @@ file_argument = click.argument("file", type=click.Path(path_type=Path), metavar=
 def engine_here(state_dir: Path | None, wait_s: float = WAIT_S) -> Iterator[Engine]:
     """The deployments of the network namespace that this process is in."""
     with without_collector(), Here() as node:
-        yield Engine(node, state_dir, wait_s, tell=_told)
+        yield Engine(node, state_dir, wait_s, tell=told)
 
 
-def _told(words: str) -> None:
+def told(words: str) -> None:
+    """Says what is waited for."""
     click.echo(f"netcont: {words}", err=True)
 
 

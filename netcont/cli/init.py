@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from netcont.deploy.address import parsed
+from netcont.deploy.deployment_name import deployment_name
 from netcont.deploy.example import KINDS, Wish, example
-from netcont.deploy.file import deployment_name
 from netcont.deploy.here import Here
 from netcont.deploy.survey import survey
 from netcont.errors import ConfigurationError

@@ -38,19 +38,19 @@ COMMANDS: dict[str, Entry] = {
     "compare": Entry(
         "netcont.cli.compare:compare", "Move a server under each approach; show what breaks."
     ),
-    "confirm": Entry("netcont.cli.deploy:confirm", "Keep what `up --confirm-within` changed."),
+    "confirm": Entry("netcont.cli.standing:confirm", "Keep what `up --confirm-within` changed."),
     "doctor": Entry(
         "netcont.cli.doctor:doctor", "Say what this machine can run, and what mends the rest."
     ),
     "dns": Entry("netcont.cli.dns:dns", "Move a name to a server's new addresses."),
-    "down": Entry("netcont.cli.deploy:down", "Take a deployment off this host."),
+    "down": Entry("netcont.cli.standing:down", "Take a deployment off this host."),
     "init": Entry("netcont.cli.init:init", "Write a deployment file from what this host has."),
     "lab": Entry("netcont.cli.lab:lab", "Work in the lab by hand."),
     "plan": Entry("netcont.cli.deploy:plan", "Show what a deployment would change on this host."),
     "probe": Entry(
         "netcont.cli.probe:probe", "Ask the other ends of a deployment; find what passes."
     ),
-    "recover": Entry("netcont.cli.deploy:recover", "Complete or take back what was interrupted."),
+    "recover": Entry("netcont.cli.standing:recover", "Complete or take back what was interrupted."),
     "report": Entry("netcont.cli.report:report", "Draw the results of an earlier run again."),
     "retire": Entry("netcont.cli.retire:retire", "Take a deployment down once nothing uses it."),
     "scenario": Entry("netcont.cli.scenario:scenario", "List, show and check scenarios."),

@@ -10,7 +10,7 @@ import click
 
 from netcont.cli.deploy_options import as_json, engine_here, patience_option, state_option
 from netcont.cli.options import format_option
-from netcont.deploy.file import deployment_name
+from netcont.deploy.deployment_name import deployment_name
 from netcont.deploy.path_mtu import ANY_BYTES, PathMtu, measure
 from netcont.deploy.reach import Reached, reach
 from netcont.deploy.reach_view import advice, path_text, reach_text, reach_values

@@ -10,7 +10,7 @@ import click
 
 from netcont.cli.deploy_options import absent, as_json, engine_here, state_option, wait_option
 from netcont.cli.options import format_option
-from netcont.deploy.file import deployment_name
+from netcont.deploy.deployment_name import deployment_name
 from netcont.deploy.retire import retire as retired
 from netcont.deploy.usage import InUseError, Usage
 from netcont.deploy.view import SCHEMA_VERSION

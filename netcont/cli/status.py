@@ -22,8 +22,7 @@ from netcont.cli.deploy_options import (
 )
 from netcont.cli.options import format_option
 from netcont.deploy.converge import Kernel
-from netcont.deploy.end import ALIAS
-from netcont.deploy.file import deployment_name
+from netcont.deploy.deployment_name import deployment_name
 from netcont.deploy.flows import look, usage
 from netcont.deploy.managers import own_links, warnings
 from netcont.deploy.naming import glance, names_of
@@ -33,6 +32,7 @@ from netcont.deploy.record import Record
 from netcont.deploy.view import SCHEMA_VERSION, status_of, status_text
 from netcont.kernel.asking import Asker
 from netcont.kernel.namespace import Namespace
+from netcont.model.own import ALIAS
 from netcont.model.plan import Plan
 
 _DRIFT = 1

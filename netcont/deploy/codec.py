@@ -29,50 +29,59 @@ _LISTS = frozenset(
 )
 """Kinds with lists among their values, which JSON does not give back as they were."""
 
+_PLANS = frozenset({"stands", "goal", "back"})
+_ENDS = (b"]},", b"]}}")
+"""How a line with a whole plan ends."""
+
 
 class Codec:
-    """Remembers the text of the plans that it wrote last: a record is written more than once."""
+    """Remembers the text of the plans that it read and wrote: a record is written more than once.
+
+    Each plan has a line of its own, by which its text is found again.
+    """
 
     def __init__(self) -> None:
-        self._written: dict[int, tuple[Plan, str]] = {}
+        self._texts: dict[int, tuple[Plan, str]] = {}
 
     def text(self, record: Record) -> str:
         """The record as one JSON object."""
         due = record.confirmation
         plans = {"stands": record.stands, "goal": record.goal, "back": due.back if due else None}
         texts = {key: self._plan(plan) for key, plan in plans.items() if plan is not None}
-        self._written = {id(plan): (plan, texts[key]) for key, plan in plans.items() if plan}
+        self._texts = {id(plan): (plan, texts[key]) for key, plan in plans.items() if plan}
         rest = {"version": VERSION, **vars(record)}
         del rest["stands"], rest["goal"]
         if due is not None:
             rest["confirmation"] = {key: v for key, v in due._asdict().items() if key != "back"}
         parts = [json.dumps(rest)[1:-1], *(f'"{key}": {text}' for key, text in texts.items())]
-        return "{" + ", ".join(parts) + "}"
+        return "{" + ",\n".join(parts) + "}"
+
+    def record(self, text: bytes) -> Record:
+        """The record that was written so. Raises ValueError, KeyError or TypeError."""
+        values = json.loads(text)
+        if not isinstance(values, dict) or values.pop("version") != VERSION:
+            raise ValueError("it is of another version of netcont")
+        lines = {line[: line.find(b":")]: line for line in text.split(b"\n")}
+        for key in _PLANS & values.keys():
+            plan = values[key] = _plan_of(values[key])
+            line = lines.get(f'"{key}"'.encode(), b"")
+            if line.endswith(_ENDS):
+                self._texts[id(plan)] = plan, line[len(key) + 4 : -1].decode()
+        values["ends"] = _ends_of(values.get("ends", ()))
+        if values["confirmation"] is not None:
+            due = {**values["confirmation"], "back": values.pop("back")}
+            due["back_ends"] = _ends_of(due.get("back_ends", ()))
+            values["confirmation"] = Confirmation(**due)
+        return Record(**values)
 
     def _plan(self, plan: Plan) -> str:
-        known = self._written.get(id(plan))
+        known = self._texts.get(id(plan))
         if known is not None:
             return known[1]
         used = {type(each) for each in plan}
         names = {kind.__name__: [each.name for each in fields(kind)] for kind in used}
         made = [[type(each).__name__, *vars(each).values()] for each in plan]
         return json.dumps({"fields": names, "changes": made})
-
-
-def record_of(text: bytes) -> Record:
-    """The record that was written so. Raises ValueError, KeyError or TypeError."""
-    values = json.loads(text)
-    if not isinstance(values, dict) or values.pop("version") != VERSION:
-        raise ValueError("it is of another version of netcont")
-    for key in ("stands", "goal", "back"):
-        if key in values:
-            values[key] = _plan_of(values[key])
-    values["ends"] = _ends_of(values.get("ends", ()))
-    if values["confirmation"] is not None:
-        due = {**values["confirmation"], "back": values.pop("back")}
-        due["back_ends"] = _ends_of(due.get("back_ends", ()))
-        values["confirmation"] = Confirmation(**due)
-    return Record(**values)
 
 
 def _ends_of(raw: Sequence[Sequence[Any]]) -> tuple[FarEnd, ...]:

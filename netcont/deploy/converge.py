@@ -32,7 +32,8 @@ from netcont.kernel.requests import delete_group, encoded, into_group, unused_gr
 from netcont.kernel.rtnetlink import CHUNK, send
 from netcont.kernel.sender import Sender
 from netcont.model import plan as changes
-from netcont.model.plan import ROUTE_PROTOCOL, Change, Plan
+from netcont.model.own import ROUTE_PROTOCOL
+from netcont.model.plan import Change, Plan
 
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 

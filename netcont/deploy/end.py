@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcont.model.deployment import Deployment, Side, SideName
+from netcont.model.own import ALIAS
 from netcont.model.plan import Change, SetUp
-
-ALIAS = "netcont"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,20 +24,6 @@ def load_deployment(path: Path) -> Deployment:
     Raises DeploymentError with all that is wrong in it, or ConfigurationError if it cannot be read.
     """
     return _placed(check(_parse(path), str(path)), path.absolute().parent)
-
-
-def deployment_name(path_or_name: str) -> str:
-    """What a deployment is called: its file's name without the ending.
-
-    Raises ConfigurationError if that is no name.
-    """
-    name = Path(path_or_name).name.removesuffix(".toml")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise ConfigurationError(
-            f"{path_or_name!r}: {name!r} cannot be the name of a deployment",
-            remedy="call the file by letters, digits, '-' and '_', such as web.toml",
-        )
-    return name
 
 
 def check(raw: Mapping[str, Any], label: str) -> Deployment:

@@ -10,7 +10,6 @@ from netcont.deploy.carriers import key_of, keyed
 from netcont.deploy.problems import Problem
 from netcont.model.deployment import (
     NAME_BYTES,
-    OWN_PREFIX,
     Deployment,
     Extension,
     Guest,
@@ -18,6 +17,7 @@ from netcont.model.deployment import (
     Tunnel,
     family_of,
 )
+from netcont.model.own import OWN_PREFIX
 
 Wrong = tuple[str, str]
 """What is wrong with a text, and the remedy."""

@@ -10,7 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from netcont.deploy.codec import Codec, record_of
+from netcont.deploy.codec import Codec
 from netcont.deploy.record import Record
 from netcont.errors import PrerequisiteError
 from netcont.kernel.origin import boot_of
@@ -46,7 +46,7 @@ class Records:
 
     def read(self, name: str) -> Record | None:
         """The record; None if there is none. Raises PrerequisiteError if it cannot be read."""
-        return _read(self._path(name))
+        return _read(self._path(name), self._codec)
 
     def read_all(self, name: str | None = None) -> list[Record]:
         """Every record, or that of one deployment alone. Raises PrerequisiteError."""
@@ -90,7 +90,7 @@ class Records:
         """
         found = [path for path in self._of_earlier_boots(name) if path.exists()]
         latest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-        record = None if latest is None else _read(latest)
+        record = None if latest is None else _read(latest, self._codec)
         return record if record is not None and record.outlives_a_boot else None
 
     def _path(self, name: str) -> Path:
@@ -121,9 +121,9 @@ class Records:
             os.close(descriptor)
 
 
-def _read(path: Path) -> Record | None:
+def _read(path: Path, codec: Codec) -> Record | None:
     try:
-        return record_of(path.read_bytes())
+        return codec.record(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -136,7 +136,7 @@ def _read(path: Path) -> Record | None:
 
 def _is_kept(path: Path) -> bool:
     try:
-        record = _read(path)
+        record = _read(path, Codec())
     except PrerequisiteError:
         return False  # nobody can make anything of it
     return record is not None and record.outlives_a_boot

@@ -14,13 +14,13 @@ from netcont.kernel.lookup import Way, way_to
 from netcont.kernel.namespace import Namespace
 from netcont.model import plan as changes
 from netcont.model.deployment import (
-    OWN_PREFIX,
     Extension,
     ExtensionKind,
     Tunnel,
     family_of,
     link_of,
 )
+from netcont.model.own import OWN_PREFIX
 from netcont.model.plan import Plan
 
 

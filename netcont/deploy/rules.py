@@ -15,7 +15,6 @@ from netcont.deploy.prefixes import colliding
 from netcont.deploy.problems import Problem
 from netcont.deploy.twins import twins
 from netcont.model.deployment import (
-    OWN_PREFIX,
     Deployment,
     Extension,
     ExtensionKind,
@@ -27,6 +26,7 @@ from netcont.model.deployment import (
     link_of,
     of_family,
 )
+from netcont.model.own import OWN_PREFIX
 
 _RESERVED_TABLES = frozenset({253, 254, 255})
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from zlib import crc32
 
 from netcont.deploy.address import prefix_of
-from netcont.deploy.end import ALIAS, End
+from netcont.deploy.end import End
 from netcont.deploy.tunnels import host_prefix, inner
 from netcont.model.deployment import (
-    OWN_PREFIX,
     Extension,
     ExtensionKind,
     Guest,
@@ -22,6 +21,7 @@ from netcont.model.deployment import (
     of_family,
 )
 from netcont.model.numbers import ALL_MACS, SEGMENT_PRIORITY
+from netcont.model.own import ALIAS, OWN_PREFIX
 from netcont.model.plan import (
     MAIN_TABLE,
     AddAddress,

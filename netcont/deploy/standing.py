@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from netcont.kernel.agent_fact import AgentFact
 from netcont.kernel.facts import Facts, LinkFact
 from netcont.model import plan as changes
-from netcont.model.deployment import OWN_PREFIX
 from netcont.model.numbers import ALL_MACS
-from netcont.model.plan import ROUTE_PROTOCOL, Change
+from netcont.model.own import OWN_PREFIX, ROUTE_PROTOCOL
+from netcont.model.plan import Change
 
 
 class Standing(StrEnum):

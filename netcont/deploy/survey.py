@@ -12,7 +12,7 @@ from netcont.errors import ConfigurationError
 from netcont.kernel.facts import Facts
 from netcont.kernel.lookup import way_to
 from netcont.kernel.namespace import Namespace
-from netcont.model.deployment import OWN_PREFIX
+from netcont.model.own import OWN_PREFIX
 from netcont.model.plan import MAIN_TABLE
 
 MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q"}

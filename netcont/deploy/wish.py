@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netcont.deploy.converge import Kernel
-from netcont.deploy.far_end import FarEnd, far_ends
+from netcont.deploy.far_end import FarEnd
+from netcont.deploy.far_ends import far_ends
 from netcont.deploy.half import Half
 from netcont.deploy.naming import without
 from netcont.deploy.record import Record

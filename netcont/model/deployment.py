@@ -17,9 +17,6 @@ from netcont.model.numbers import TUNNEL_TABLE
 NAME_BYTES = 15
 """What the kernel keeps of a link's name (IFNAMSIZ, without the final zero)."""
 
-OWN_PREFIX = "nc-"
-"""Every link that netcont makes is called so."""
-
 HOME_AGENT = "home_agent"
 """What a guest is over that Mobile IP carries."""
 

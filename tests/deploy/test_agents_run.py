@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from netcont.agent.process import AgentProcess
-from netcont.deploy.engine import Engine
+from netcont.deploy.builder import Builder
 from netcont.deploy.file import load_deployment
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
@@ -74,7 +74,7 @@ class World:
         def inside() -> int:
             Effects(at, host.state).watch()
             with Here() as node:
-                engine = Engine(node, host.state, 5, announcing_s=0)
+                engine = Builder(node, host.state, 5, announcing_s=0)
                 try:
                     if verb == "up":
                         print(engine.up(half, "web.toml", switched=switched))
@@ -275,7 +275,7 @@ def test_an_agent_that_cannot_start_leaves_nothing(world: World) -> None:
     def inside() -> int:
         with Here() as node:
             try:
-                Engine(node, world.hosts[A].state, 5).up(half, "other.toml")
+                Builder(node, world.hosts[A].state, 5).up(half, "other.toml")
             except NetcontError as error:
                 print(error)
                 return 1

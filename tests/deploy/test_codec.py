@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netcont.deploy.codec import Codec, record_of
+from netcont.deploy.codec import Codec
 from netcont.deploy.half import Half
 from netcont.deploy.record import Confirmation, Record
 from netcont.deploy.records import Records
@@ -39,13 +39,26 @@ RECORDS = {
 
 @pytest.mark.parametrize("case", RECORDS)
 def test_what_is_written_is_what_is_read(case: str) -> None:
-    assert record_of(Codec().text(RECORDS[case]).encode()) == RECORDS[case]
+    assert Codec().record(Codec().text(RECORDS[case]).encode()) == RECORDS[case]
 
 
 def test_what_a_codec_wrote_before_does_not_get_into_what_it_writes_next() -> None:
     codec = Codec()
     for record in (*RECORDS.values(), *reversed(RECORDS.values())):
-        assert record_of(codec.text(record).encode()) == record
+        assert Codec().record(codec.text(record).encode()) == record
+
+
+@pytest.mark.parametrize("layout", [None, 0, 2])
+def test_what_was_read_is_written_again_however_it_was_laid_out(layout: int | None) -> None:
+    for record in RECORDS.values():
+        text = Codec().text(record)
+        codec = Codec()
+        read = codec.record(json.dumps(json.loads(text), indent=layout).encode())
+        assert codec.text(read) == text
+        read = codec.record(text.encode())
+        assert codec.text(replace(read, forward=not read.forward)) == Codec().text(
+            replace(record, forward=not record.forward)
+        )
 
 
 def test_a_field_that_was_not_written_has_its_default() -> None:
@@ -53,7 +66,7 @@ def test_a_field_that_was_not_written_has_its_default() -> None:
         Codec().text(Record("web", "a", "", stands=Plan((SetUp("host", "nc-x"),))))
     )
     raw["stands"] = {"fields": {"SetUp": ["node", "link"]}, "changes": [["SetUp", "host", "nc-x"]]}
-    assert record_of(json.dumps(raw).encode()).stands == Plan((SetUp("host", "nc-x"),))
+    assert Codec().record(json.dumps(raw).encode()).stands == Plan((SetUp("host", "nc-x"),))
 
 
 SPOILT: dict[str, Callable[[str], str]] = {

@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 
 from netcont.cli.main import main
-from netcont.deploy.file import check, deployment_name, deployment_schema, load_deployment
+from netcont.deploy.deployment_name import deployment_name
+from netcont.deploy.file import check, deployment_schema, load_deployment
 from netcont.deploy.kinds import table_of
 from netcont.deploy.problems import DeploymentError, Problem
 from netcont.errors import ConfigurationError

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from netcont.deploy.far_end import FarEnd, far_end_of, far_ends
+from netcont.deploy.far_end import FarEnd, far_end_of
+from netcont.deploy.far_ends import far_ends
 from netcont.deploy.half import Half
 from netcont.deploy.segments import port_mac
 from netcont.kernel.question import BROADCAST, OWN_MAC, Ethernet, Manner, Question

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netcont.deploy.engine import Engine
+from netcont.deploy.builder import Builder
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.model.deployment import SideName, Tunnel
@@ -95,7 +95,7 @@ def act(host: Gateway, half: Half, verb: str, at: int = 0) -> bool:
     def inside() -> None:
         Effects(at, host.state).watch()
         with Here() as node:
-            engine = Engine(node, host.state, 5, announcing_s=0)
+            engine = Builder(node, host.state, 5, announcing_s=0)
             if verb == "up":
                 engine.up(half, "web.toml", switched=half.switched)
             elif verb == "down":

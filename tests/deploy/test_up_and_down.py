@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from netcont.deploy.builder import Builder
 from netcont.deploy.converge import Kernel
-from netcont.deploy.engine import Engine
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.errors import KernelError, PrerequisiteError
@@ -218,7 +218,7 @@ def test_the_second_of_two_at_once_waits_or_is_refused(host: Gateway, segment: s
 
     def hold_and_try() -> int:
         with Here() as node:
-            engine = Engine(node, host.state)
+            engine = Builder(node, host.state)
             with locked(engine._lock):
                 child = host.cli("up", segment, "--side", "a", "--wait", "0.2")
         refused(child, "another netcont (process")
@@ -233,7 +233,7 @@ def test_whoever_waits_is_told_for_whom(host: Gateway, segment: str) -> None:
 
     def hold_and_try() -> int:
         with Here() as node:
-            engine = Engine(node, host.state)
+            engine = Builder(node, host.state)
             with locked(engine._lock):
                 child = host.cli("down", "seg", "--wait", "1.2")
         refused(child, f"waiting for another netcont (process {os.getpid()}), 1.2 s at most")
@@ -262,7 +262,7 @@ def refused_by_the_kernel(host: Gateway, text: str) -> None:
     def inside() -> int:
         half = Refused(deployment(text), SideName.A, "web")
         with Here() as node, pytest.raises(KernelError, match=r"10\.9\.0\.0/16"):
-            Engine(node, host.state).up(half, "web.toml")
+            Builder(node, host.state).up(half, "web.toml")
         return 0
 
     right(host.run(inside))
@@ -401,7 +401,7 @@ def test_without_a_watch_nothing_is_changed(host: Gateway) -> None:
 
     def inside() -> int:
         with Here() as node:
-            engine = Engine(node, host.state)
+            engine = Builder(node, host.state)
             with pytest.raises(PrerequisiteError, match="systemd-run"):
                 engine.up(half, "web.toml", confirm_within_s=60, watch=no_watch)
             assert engine.records.read("web") is None
@@ -444,7 +444,7 @@ def test_the_watch_is_not_needed_if_someone_looks_later(host: Gateway) -> None:
 
     def inside() -> int:
         with Here() as node:
-            engine = Engine(node, host.state)
+            engine = Builder(node, host.state)
             engine.up(half, "web.toml", confirm_within_s=0.01, watch=lambda *_: None)
             time.sleep(0.1)
             assert engine.recover() == ["web: taken back"]
@@ -463,7 +463,7 @@ def test_a_signal_waits_until_the_kernel_is_in_one_state(host: Gateway, signum: 
         signal.signal(signum, signal.SIG_DFL)
         with Here() as node:
             Effects(2, host.state, lambda: os.kill(os.getpid(), signum)).watch()
-            Engine(node, host.state).up(half, "web.toml")
+            Builder(node, host.state).up(half, "web.toml")
         return 0
 
     assert host.run(inside).status == -signum

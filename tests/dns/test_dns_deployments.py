@@ -33,7 +33,7 @@ from dns_servers import (
     environment,
 )
 
-from netcont.deploy.engine import Engine
+from netcont.deploy.builder import Builder
 from netcont.deploy.file import load_deployment
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
@@ -113,7 +113,7 @@ class World:
         def inside() -> int:
             Effects(at, self.host.state, do).watch()
             with Here() as node:
-                engine = Engine(node, self.host.state, 5, announcing_s=0)
+                engine = Builder(node, self.host.state, 5, announcing_s=0)
                 try:
                     if verb == "up":
                         engine.up(self.half(switched=switched), "web.toml", switched=switched)
@@ -347,7 +347,7 @@ def test_what_is_not_confirmed_is_taken_back_with_its_name_and_ttl(world: World)
 
     def revert() -> None:
         with Here() as node:
-            engine = Engine(node, world.host.state)
+            engine = Builder(node, world.host.state)
             record = engine.records.read("web")
             assert record is not None
             assert record.confirmation is not None

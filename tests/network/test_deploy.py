@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from deploy.bench import Gateway, difference
 
+from netcont.deploy.builder import Builder
 from netcont.deploy.converge import Kernel
-from netcont.deploy.engine import Engine
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.deploy.standing import Standing, state
@@ -72,7 +72,7 @@ def hosts(lab: Path, tmp_path: Path) -> Iterator[tuple[Gateway, Gateway, Gateway
 def do(host: Gateway, half: Half, verb: str) -> None:
     def inside() -> None:
         with Here() as node:
-            engine = Engine(node, host.state, announcing_s=0)
+            engine = Builder(node, host.state, announcing_s=0)
             if verb == "up":
                 assert engine.up(half, "web.toml", switched=half.switched)
                 assert not engine.up(half, "web.toml")

@@ -12,7 +12,7 @@ from deploy.bench import Gateway, difference
 from deploy.files import MOBILE
 
 from netcont.agent import process
-from netcont.deploy.engine import Engine
+from netcont.deploy.builder import Builder
 from netcont.deploy.file import load_deployment
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
@@ -43,7 +43,7 @@ class World:
 
         def inside() -> int:
             with Here() as node:
-                engine = Engine(node, host.state, announcing_s=0)
+                engine = Builder(node, host.state, announcing_s=0)
                 try:
                     if verb == "up":
                         print(engine.up(half, "web.toml", switched=switched))

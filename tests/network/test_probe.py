@@ -11,8 +11,8 @@ import pytest
 from deploy.bench import Ended, Gateway
 from deploy.pair import Pair, addresses, pair
 
-from netcont.deploy.engine import Engine
-from netcont.deploy.far_end import far_ends
+from netcont.deploy.builder import Builder
+from netcont.deploy.far_ends import far_ends
 from netcont.deploy.half import Half
 from netcont.deploy.here import Here
 from netcont.deploy.path_mtu import measure
@@ -84,7 +84,7 @@ def deployment(family: int, link: Tunnel | Extension) -> Deployment:
 def up(host: Gateway, half: Half) -> Ended:
     def inside() -> None:
         with Here() as node:
-            Engine(node, host.state, announcing_s=0).up(half, "web.toml", patience_s=1.0)
+            Builder(node, host.state, announcing_s=0).up(half, "web.toml", patience_s=1.0)
 
     return host.run(inside)
 

@@ -18,7 +18,7 @@ from netcont.kernel.requests.message import (
     text,
 )
 from netcont.model import plan as changes
-from netcont.model.plan import ROUTE_PROTOCOL
+from netcont.model.own import ROUTE_PROTOCOL
 
 _NEW_ROUTE, _DEL_ROUTE, _NEW_RULE, _DEL_RULE = 24, 25, 32, 33
 _HEAD = struct.Struct("=BBBBBBBBI")  # rtmsg, fib_rule_hdr

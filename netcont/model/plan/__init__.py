@@ -31,7 +31,6 @@ from netcont.model.plan.neighbours import (
 from netcont.model.plan.plan import Plan
 from netcont.model.plan.routing import (
     MAIN_TABLE,
-    ROUTE_PROTOCOL,
     AddRoute,
     AddRule,
     DelRoute,
@@ -49,7 +48,6 @@ from netcont.model.plan.settings import (
 
 __all__ = [
     "MAIN_TABLE",
-    "ROUTE_PROTOCOL",
     "TOS_OF_INNER",
     "AddAddress",
     "AddBridge",

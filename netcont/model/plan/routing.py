@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from netcont.model.own import ROUTE_PROTOCOL
 from netcont.model.plan.change import Change, change, ip, is_ipv6
 
 MAIN_TABLE = 254
-
-ROUTE_PROTOCOL = 77
-"""Marks every route and rule of netcont's, so that they are known among others."""
 
 
 def default_route(address: str) -> str:
