@@ -84,7 +84,8 @@ def status_of(record: Record, facts: Facts, now_s: float) -> dict[str, Any]:
         objects.append(
             {"command": _command(change), "state": found.standing.value, "found": found.found}
         )
-    drifted = any(each["state"] != Standing.PRESENT.value for each in objects)
+    shut = _shut(record.stands, facts)
+    drifted = shut or any(each["state"] != Standing.PRESENT.value for each in objects)
     due = record.confirmation
     return {
         "name": record.name,
@@ -94,9 +95,21 @@ def status_of(record: Record, facts: Facts, now_s: float) -> dict[str, Any]:
         "state": "interrupted" if record.goal is not None else "changed" if drifted else "up",
         "confirm_within_s": None if due is None else max(0.0, round(due.due_s - now_s, 1)),
         "objects": objects,
+        "shut": shut,
         "agents": _agents(record.stands, facts),
         "links": _counters(record.stands, facts),
     }
+
+
+def _shut(plan: Plan, facts: Facts) -> list[str]:
+    """Ports that their guard has shut, and not the state of port or bridge."""
+    found = []
+    for each in plan:
+        link = facts.links.get(each.link) if isinstance(each, changes.SetBridgePort) else None
+        bridge = facts.links.get(link.master or "") if link is not None else None
+        if link and link.guard and link.shut and link.up and bridge and bridge.up:
+            found.append(link.name)
+    return found
 
 
 def _agents(plan: Plan, facts: Facts) -> list[dict[str, Any]]:
@@ -138,6 +151,11 @@ def status_text(
             if verbose or each["state"] != "present":
                 is_so = f"    # is: {each['found']}" if each["found"] else ""
                 lines.append(f"  {each['state']:8} {each['command']}{is_so}")
+        lines += [
+            f"  shut     {link}: a bridge that speaks STP is heard there; once the loop is gone:"
+            f" ip link set {link} down; ip link set {link} up"
+            for link in one["shut"]
+        ]
         lines += [f"  {line}" for agent in one["agents"] for line in agent["lines"]]
         lines += _used(one["connections"], verbose=verbose)
         for name, counted in one["links"].items() if verbose or len(one["links"]) <= 8 else ():

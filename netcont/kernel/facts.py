@@ -18,7 +18,8 @@ NONE: Mapping[Any, Any] = MappingProxyType({})
 class LinkFact(NamedTuple):
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
-    neigh_suppress, guard: None where it is no bridge's port. group: see ip-link(8).
+    neigh_suppress, guard, shut: None where it is no bridge's port; shut: its bridge takes nothing
+    from it. group: see ip-link(8).
     """
 
     name: str
@@ -34,6 +35,7 @@ class LinkFact(NamedTuple):
     details: Mapping[str, object] = NONE
     counters: Mapping[str, int] = NONE
     guard: bool | None = None
+    shut: bool | None = None
 
 
 class RouteFact(NamedTuple):

@@ -96,8 +96,11 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
         details,
         dict(zip(_COUNTERS, counters, strict=True)) if counters else {},
         bool(number(port[5])) if 5 in port else None,
+        number(port[1]) == _DISABLED if 1 in port else None,
     )
 
+
+_DISABLED = 0  # linux/if_bridge.h: BR_STATE_DISABLED
 
 _COUNTERS = (
     "rx_packets",

@@ -186,8 +186,12 @@ def test_a_port_that_hears_another_bridge_is_shut_if_it_is_guarded(
         heard = "tcpdump -Z root -nc1 -i nc-vx100 -Q in stp"
         two.a.sh(f"timeout 20 {heard}; sleep 0.2")
         assert (port_state(two.a) == "disabled") is guarded
+        status = two.a.cli("status", "--no-probe")
+        assert ("shut     nc-vx100: a bridge that speaks STP" in status.said) is guarded
+        assert status.status == int(guarded)
         if guarded:
             # Once the other bridge is gone, it is opened by hand.
             two.b.sh("ip link del other")
             two.a.sh("ip link set nc-vx100 down; ip link set nc-vx100 up; sleep 0.2")
             assert port_state(two.a) != "disabled"
+            assert "shut" not in right(two.a.cli("status", "--no-probe"))
