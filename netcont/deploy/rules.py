@@ -198,6 +198,20 @@ def _guests(deployment: Deployment) -> Iterator[Problem]:
             yield Problem(f"{key}.over", what, f"name one of {names}")
         elif isinstance(link, Tunnel):
             yield from _between_lans(key, guest, deployment)
+        else:
+            yield from _on_segment(key, guest, link)
+
+
+def _on_segment(key: str, guest: Guest, link: Extension) -> Iterator[Problem]:
+    """A guest takes its LAN along on a segment, which must be joined with it at both ends."""
+    for side in SideName:
+        if link.bridge.at(side) is None:
+            yield Problem(
+                f"{key}.address",
+                f"{guest.address} is not on {link.link}, which has no bridge on side {side}",
+                "add bridge to the extension: the one that the guest is plugged into, on each side",
+            )
+            return
 
 
 def _between_lans(key: str, guest: Guest, deployment: Deployment) -> Iterator[Problem]:

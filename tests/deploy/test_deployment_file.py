@@ -148,6 +148,14 @@ BAD: dict[str, tuple[str, str, str, str, str]] = {
         "side.b.link",
         "add it",
     ),
+    "a guest on a segment without a bridge": (
+        SEGMENT.replace("arp_suppression = true\n", "")
+        + '[guest]\naddress = "10.1.0.10"\nfrom = "a"',
+        'bridge = { a = "br0", b = "nc-stretch" }',
+        'bridge = { a = "br0" }',
+        "guest.address",
+        "no bridge on side b",
+    ),
     "two tunnels alike": (
         TUNNEL.replace("[tunnel]", "[[tunnel]]").replace(
             'from = "a"', 'from = "a"\nover = "nc-tun"'
