@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 
 from netcont.deploy.address import prefix_of
-from netcont.deploy.survey import MODULES, Own, Survey
+from netcont.deploy.survey import Own, Survey
 from netcont.model.deployment import ExtensionKind, SideName, TunnelKind
 
 KINDS = (*(kind.value for kind in TunnelKind), *(kind.value for kind in ExtensionKind))
@@ -151,7 +151,9 @@ def _kind(seen: Survey, wish: Wish) -> str:
 def _known_kinds(made: Example) -> None:
     known = {kind: found for kind, found in made.seen.kinds.items() if found}
     shown = [f"{kind} ({found})" for kind, found in known.items()]
-    none = [f"{kind} (module {MODULES[kind]})" for kind in MODULES if kind not in known]
+    none = [
+        f"{kind} (module {name})" for kind, name in made.seen.modules.items() if kind not in known
+    ]
     made.note(f"This kernel has: {', '.join(shown) or 'none that its files speak of'}.")
     if none:
         made.note(f"Its files do not speak of: {', '.join(none)}.")
@@ -195,6 +197,9 @@ def _extension(made: Example, kind: str) -> None:
     here = seen.bridges[0] if seen.bridges else "nc-stretch"
     made.pair("extension.bridge", here, "nc-stretch", "", "")
     made.line("arp_suppression = true", "ARP is answered, not flooded")
+    made.note(
+        'anycast_gateway = "…"'.ljust(_COLUMN - 3) + " # a gateway at each side: docs/deploy.md"
+    )
     if kind == ExtensionKind.VXLAN:
         made.line("fragment = true", "frames of full size pass in fragments")
 

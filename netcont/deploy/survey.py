@@ -15,8 +15,8 @@ from netcont.kernel.namespace import Namespace
 from netcont.model.own import OWN_PREFIX
 from netcont.model.plan import MAIN_TABLE
 
-MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q"}
-MODULES_IPV6 = {**MODULES, "gre": "ip6_gre", "ipip": "ip6_tunnel"}
+_MODULES = {"gre": "ip_gre", "ipip": "ipip", "vxlan": "vxlan", "vlan": "8021q"}
+_MODULES_IPV6 = {**_MODULES, "gre": "ip6_gre", "ipip": "ip6_tunnel"}
 """Which module of Linux makes links of a kind, over IPv4 and over IPv6."""
 
 _USUAL_MTU_BYTES = 1500
@@ -59,6 +59,11 @@ class Survey:
     taken: tuple[Prefix, ...]
     macs: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """Which module of Linux makes links of a kind over the outer address's family."""
+        return _modules(self.outer)
+
 
 def survey(node: Namespace, facts: Facts, peer: str | None, root: Path = Path("/")) -> Survey:
     """Looks around. peer: the other side's address, if it is known. root: of /sys and /lib.
@@ -67,7 +72,6 @@ def survey(node: Namespace, facts: Facts, peer: str | None, root: Path = Path("/
     """
     owns = tuple(_owns(facts))
     outer, mtu_bytes = _outside(facts, owns) if peer is None else _towards(node, facts, owns, peer)
-    modules = MODULES_IPV6 if outer and outer.prefix.family == 6 else MODULES
     links = [link for link in facts.links.values() if not link.name.startswith(OWN_PREFIX)]
     away = (outer.link if outer else None, "lo")
     used = {own.link for own in owns} | {link.master for link in links if link.master}
@@ -78,11 +82,15 @@ def survey(node: Namespace, facts: Facts, peer: str | None, root: Path = Path("/
         tuple(own for own in owns if own.link not in away and _may_be_lan(own, facts)),
         tuple(sorted(link.name for link in links if link.kind == "bridge")),
         tuple(sorted(e.name for e in links if not e.kind and e.name not in used | {"lo"})),
-        {kind: _known(module, root) for kind, module in modules.items()},
+        {kind: _known(module, root) for kind, module in _modules(outer).items()},
         frozenset(int(str(link.details["vni"])) for link in links if "vni" in link.details),
         tuple(_taken(facts)),
         {address: mac for (_, address), (mac, _) in facts.neighbours.items()},
     )
+
+
+def _modules(outer: Own | None) -> Mapping[str, str]:
+    return _MODULES_IPV6 if outer is not None and outer.prefix.family == 6 else _MODULES
 
 
 def _outside(facts: Facts, owns: tuple[Own, ...]) -> tuple[Own | None, int]:

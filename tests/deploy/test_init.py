@@ -133,3 +133,37 @@ def test_a_place_that_cannot_be_written_is_named(host: Gateway, tmp_path: Path) 
     ended = host.cli("init", str(tmp_path / "none" / "web.toml"), "--side", "a")
     assert ended.status == 2
     assert "cannot be written" in ended.said
+
+
+FAR6 = ("--peer", "2001:db8:b::1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "guest"), list(product(KINDS, [None, "2001:db8:1::10", "10.1.0.10"]))
+)
+def test_over_ipv6_it_is_right_too(
+    host6: Gateway, tmp_path: Path, kind: str, guest: str | None
+) -> None:
+    path = tmp_path / "web.toml"
+    words = () if guest is None else ("--guest", guest)
+    said = written(host6, path, "--side", "a", "--kind", kind, *FAR6, *words)
+    assert said["side"]["a"]["address"] == "2001:db8:a::1"  # type: ignore[index]
+    assert "module ip_gre" not in path.read_text()
+    family = "2001:db8:2::/64" if guest and ":" in guest else "10.2.0.0/24"
+    text = path.read_text()
+    for unknown, known in {
+        "<circuit at A>": "e1",
+        "<circuit at B>": "e2",
+        "<link of the LAN at B>": "lan0",
+        "<prefix of the LAN at B>": family,
+    }.items():
+        text = text.replace(unknown, known)
+    path.write_text(text)
+    checked = host6.cli("validate", str(path))
+    assert checked.status == 0, checked.said + text
+    if kind == "vxlan":
+        before = host6.snapshot()
+        ended = host6.cli("up", str(path), "--side", "a", "--no-probe")
+        assert ended.status == 0, ended.said
+        assert host6.cli("down", "web").status == 0
+        assert difference(before, host6.snapshot()) == []
