@@ -81,7 +81,7 @@ class AgentProcess:
         self._write_settings(change.settings)
         with self._locked() as lock, _hearing() as (inlet, name):
             log = os.open(self.file(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            own = [sys.executable, "-m", "netcont.cli.main", "agent", change.role]
+            own = [sys.executable, "-m", "netcont", "agent", change.role]
             own += ["--config", str(self.file(".toml"))]
             try:
                 process = subprocess.Popen(

@@ -171,7 +171,3 @@ def _traceback(settings: Settings) -> None:
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

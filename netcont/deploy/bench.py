@@ -79,7 +79,7 @@ def _took_s(command: Sequence[str]) -> float:
 
 
 def _measured(place: Path, file: Path) -> dict[str, list[float]]:
-    netcont = (sys.executable, "-m", "netcont.cli.main")
+    netcont = (sys.executable, "-m", "netcont")
     state = ("--state-dir", str(place))
     # As ip does, it asks nobody; status asks the far ends as well, and nobody answers.
     up = (*netcont, "up", str(file), "--side", "a", "--no-probe", *state)

@@ -9,7 +9,9 @@ the files changes; a second, small one holds the job.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -20,7 +22,8 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +33,8 @@ from netcont.lab.sealed_init import SEALED_INIT
 
 _FORMAT = 3
 _KEPT = 4
+_PARTIAL = ".sealed-"
+_PACKING_LIMIT_S = 3600.0
 _NOT_NEEDED = frozenset(
     {
         "__pycache__",
@@ -67,15 +72,17 @@ _LIST_IMPORTED = (
 )
 
 _COMPILE = """
-import pathlib, py_compile, sys
+import importlib.util, marshal, sys
+flags = (0b01).to_bytes(4, "little")  # by hash, unchecked
 for path in sys.stdin.read().splitlines():
-    to = pathlib.Path(sys.argv[1], path.lstrip("/"))
-    to.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "rb") as file:
+        source = file.read()
     try:
-        py_compile.compile(path, cfile=str(to), doraise=True,
-                           invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-    except py_compile.PyCompileError:
-        pass  # for another version of the language; nobody imports it here
+        code = marshal.dumps(compile(source, path, "exec", dont_inherit=True))
+        body = importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source) + code
+    except (SyntaxError, ValueError):
+        body = b""  # for another version of the language; nobody imports it here
+    sys.stdout.buffer.write(len(body).to_bytes(4, "big") + body)
 """
 
 
@@ -206,21 +213,16 @@ def _key(environment: Mapping[str, str]) -> str:
 def _python_files(environment: Mapping[str, str]) -> list[str]:
     """The interpreter, the standard library, and every package that the worker imports."""
     root = Path(netcont.__file__).resolve().parent.parent
-    listing = subprocess.run(
+    listing = _said(
         [sys.executable, "-c", _LIST_IMPORTED],
-        env={**environment, "PYTHONPATH": str(root), **_own_distutils()},
-        capture_output=True,
-        text=True,
-        check=False,
+        {**environment, "PYTHONPATH": str(root), **_own_distutils()},
     )
-    if listing.returncode != 0:
-        raise LabError(f"the worker cannot be imported: {listing.stderr.strip()[-400:]}")
     standard = Path(sysconfig.get_path("stdlib"))
     files = [sys.executable, str(Path(sys.executable).parent.parent / "pyvenv.cfg")]
     # Where Python has no distutils any more, this gives Mininet those of setuptools.
     files += map(str, Path(sysconfig.get_path("purelib")).glob("distutils-precedence.pth"))
     files += _tree(standard)
-    for name in json.loads(listing.stdout):
+    for name in json.loads(listing):
         if not Path(name).is_relative_to(standard) or "-packages" in name:
             files += _tree(_package_of(Path(name)))
     return sorted(set(files))
@@ -260,33 +262,62 @@ def _programs(environment: Mapping[str, str]) -> list[str]:
 def _libraries_of(files: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     """Shared libraries that programs and extension modules need."""
     wanted = [path for path in files if not path.endswith((".py", ".cfg", ".pth", ".txt"))]
-    listing = subprocess.run(
-        ["ldd", *wanted], env=dict(environment), capture_output=True, text=True, check=False
-    )
-    return tuple(sorted(set(re.findall(r"(/\S+) \(0x", listing.stdout))))
+    # 1: one of them needs none.
+    listing = _said(["ldd", *wanted], environment, right=(0, 1)).decode()
+    return tuple(sorted(set(re.findall(r"(/\S+) \(0x", listing))))
 
 
-def _compiled(sources: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Modules without their sources: what the interpreter then loads needs no look at a clock.
+def _compiled(sources: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Modules without their sources (PEP 552): what the interpreter then loads needs no look at a
+    clock.
 
     Compiled in a process of their own, always in the same order and with the same hashes, so that
-    the same sources give the same bytes.
+    the same sources give the same bytes. Raises LabError.
     """
-    with tempfile.TemporaryDirectory(prefix="netcont-") as directory:
-        subprocess.run(
-            [sys.executable, "-c", _COMPILE, directory],
-            env={"PYTHONHASHSEED": "0"},
-            input="\n".join(sources),
-            text=True,
-            check=True,
+    compiled = io.BytesIO(
+        _said(
+            [sys.executable, "-c", _COMPILE],
+            {"PYTHONHASHSEED": "0"},
+            "\n".join(sources).encode(),
         )
-        for path in sources:
-            compiled = Path(directory) / path.lstrip("/")
-            if compiled.exists():
-                yield f"{path}c", compiled.read_bytes()
+    )
+    for path in sources:
+        body = compiled.read(int.from_bytes(compiled.read(4), "big"))
+        if body:
+            yield f"{path}c", body
+
+
+def _said(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    told: bytes = b"",
+    right: Container[int] = (0,),
+) -> bytes:
+    """What a program prints. right: exit codes. Raises LabError if it ends with another one.
+
+    In a session of its own: Ctrl-C is for this process, and without it the program ends when it
+    next says something.
+    """
+    done = subprocess.run(
+        command,
+        env=dict(environment),
+        input=told,
+        capture_output=True,
+        start_new_session=True,
+        check=False,
+    )
+    if done.returncode not in right:
+        reason = done.stderr.decode(errors="replace").strip()[-400:]
+        raise LabError(f"{Path(command[0]).name} failed while the lab was packed: {reason}")
+    return done.stdout
 
 
 def _replace(target: Path, body: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
+    for left in target.parent.glob(f"{_PARTIAL}*"):
+        # Of a packing that was killed: none takes that long.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _PACKING_LIMIT_S:
+                left.unlink()
+    with tempfile.NamedTemporaryFile(prefix=_PARTIAL, dir=target.parent, delete=False) as fresh:
         fresh.write(body)
     Path(fresh.name).replace(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import signal
 import subprocess
 import sys
 import tomllib
@@ -99,6 +100,24 @@ def test_debug_shows_the_traceback(install: Install, capsys: pytest.CaptureFixtu
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
     assert err.endswith("netcont: error: unexpected ValueError: deep down\n")
+
+
+def test_an_interruption_while_the_command_is_imported_prints_no_traceback() -> None:
+    words = [sys.executable, "-X", "importtime", "-m", "netcont", "doctor"]
+    running = subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.endswith(" click.globals\n"):
+            break
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=30)[1]
+    assert running.returncode == -signal.SIGINT
+    assert "Traceback" not in said
 
 
 def test_an_interruption_ends_in_a_line_and_130(

@@ -52,7 +52,7 @@ for each in /sys/class/net/*/ifindex; do
     until grep -qsE '^ADMIN_STATE=(configured|unmanaged)' /run/systemd/netif/links/$(cat $each)
     do kill -0 $networkd; sleep 0.05; done
 done
-"$3" -m netcont.cli.main status --no-probe || echo "exit code $?"
+"$3" -m netcont status --no-probe || echo "exit code $?"
 kill $networkd
 wait $networkd || :
 """

@@ -196,7 +196,7 @@ def test_a_move_that_is_killed_is_completed_by_the_same_command(site: Site, surv
     finding = ["--resolver", f"{PRIMARY}#{site.port}", "--port", str(site.port)]
     arguments = ["dns", "move", NAME, "--to", NEW_4, "--key", str(site.key_file), *finding]
     with relay((BETWEEN, site.port), (LOOPBACK, site.primary.port), killing) as server:
-        command = [sys.executable, "-m", "netcont.cli.main", *arguments, "--server", str(server)]
+        command = [sys.executable, "-m", "netcont", *arguments, "--server", str(server)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             processes.append(process)
         assert process.returncode == -signal.SIGKILL

@@ -61,10 +61,11 @@ def scenario(directory: Path, text: str, approaches: str = '"ipip"') -> Path:
     return file
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
+def start(*arguments: str | Path, path: str = os.environ["PATH"]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "netcont.cli.main", "compare", "--lab", "vm", *map(str, arguments)],
+        [sys.executable, "-m", "netcont", "compare", "--lab", "vm", *map(str, arguments)],
         cwd=ROOT,
+        env={**os.environ, "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -135,6 +136,22 @@ def packed() -> None:
     files = find_lab_files()
     environment = worker_environment(lab_environment(files))
     sealed_archive(files.root.parent, guest_environment(environment))
+
+
+@pytest.mark.parametrize("wait_s", [0.8, 1.6, 3.2])
+def test_an_interruption_while_the_lab_is_packed_ends_it_in_silence(
+    tmp_path: Path, wait_s: float
+) -> None:
+    # Another PATH is another lab.
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    running = start(scenario(tmp_path, ""), "--out", tmp_path / "out", path=path)
+    time.sleep(wait_s)
+    began_s = time.monotonic()
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert time.monotonic() - began_s < 3
+    assert running.returncode == 130
+    assert "netcont: interrupted" in said and "Traceback" not in said
 
 
 @pytest.mark.usefixtures("packed")

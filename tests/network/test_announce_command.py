@@ -176,7 +176,7 @@ def test_what_cannot_be_announced_is_refused_with_a_remedy(
 def test_without_the_privilege_it_is_refused_with_the_remedy() -> None:
     libc = ctypes.CDLL(None)
     done = subprocess.run(
-        [sys.executable, "-m", "netcont.cli.main", "announce", "10.9.0.77", "--dev", "lo"],
+        [sys.executable, "-m", "netcont", "announce", "10.9.0.77", "--dev", "lo"],
         preexec_fn=lambda: libc.prctl(PR_CAPBSET_DROP, CAP_NET_RAW),
         capture_output=True,
         text=True,

@@ -37,7 +37,7 @@ def test_compare_runs_right_here_in_real_time(tmp_path: Path) -> None:
     (tmp_path / "host.toml").write_text(SCENARIO)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "netcont.cli.main", "compare", str(tmp_path / "host.toml")),
+            *(sys.executable, "-m", "netcont", "compare", str(tmp_path / "host.toml")),
             *("--lab", "host", "--out", str(tmp_path / "out"), "--format", "json"),
         ],
         cwd=ROOT,

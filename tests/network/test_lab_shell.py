@@ -35,7 +35,7 @@ class Terminal:
         self._slave = slave
         self.said = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "netcont.cli.main", "lab", "shell", "--lab", "host", *arguments],
+            [sys.executable, "-m", "netcont", "lab", "shell", "--lab", "host", *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,

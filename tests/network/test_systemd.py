@@ -78,7 +78,7 @@ sys.exit(main())
 def installed(lab: Path) -> None:
     """As the page has it; it goes with the lab."""
     for path, text in {
-        NETCONT: f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m netcont.cli.main "$@"\n',
+        NETCONT: f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m netcont "$@"\n',
         FILE: TUNNEL,
         FILE.with_name("side"): "SIDE=a\n",
     }.items():
