@@ -20,14 +20,14 @@ from netcont.deploy.standing import (
     state,
 )
 from netcont.errors import KernelError
-from netcont.kernel.facts import Facts
+from netcont.kernel.facts import Facts, LinkMark
 from netcont.kernel.indices import Indices
 from netcont.kernel.interpreter import Interpreter
 from netcont.kernel.isolation_fact import IsolationFact
 from netcont.kernel.name_fact import NameFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.performing import refused
-from netcont.kernel.reader import read_facts, read_links
+from netcont.kernel.reader import read_facts, read_marks
 from netcont.kernel.requests import delete_group, encoded, into_group, unused_group
 from netcont.kernel.rtnetlink import CHUNK, send
 from netcont.kernel.sender import Sender
@@ -174,18 +174,29 @@ class Kernel:
     def _remove(self, superfluous: list[Change], was: Mapping[str, str]) -> None:
         if not superfluous:
             return
-        facts = self._facts_to_remove(superfluous)
-        links = [
-            each
-            for each in superfluous
-            if isinstance(each, changes.AddLink) and self._looks_own(each, facts)
-        ]
-        going = {each.name for each in links}
+        made = [each for each in superfluous if isinstance(each, changes.AddLink)]
+        names, marks = {each.name for each in made}, read_marks(self.node)
+        links, first = [each for each in made if each.name in marks], None
+        # What hangs on links that say whose they are goes with them, and need not be read.
+        if not all(marks[each.name].alias == self.alias for each in links) or not all(
+            isinstance(each, changes.AddLink) or link_named(each) in names for each in superfluous
+        ):
+            facts = self.facts(superfluous)
+            links = [each for each in links if self._looks_own(each, facts)]
+            going = {each.name for each in links}
+            rest = (e for e in superfluous if not isinstance(e, changes.AddLink))
+            staying = [each for each in rest if link_named(each) not in going]
+            first = self._take_back(staying, facts, was)
+        first = self._delete(links, marks) or first
+        if first is not None:
+            raise first
+
+    def _take_back(
+        self, some: Sequence[Change], facts: Facts, was: Mapping[str, str]
+    ) -> KernelError | None:
+        """What is no link; returns the first refusal."""
         first: KernelError | None = None
-        for change in superfluous:
-            # What hangs on a link goes with it.
-            if isinstance(change, changes.AddLink) or link_named(change) in going:
-                continue
+        for change in some:
             try:
                 undo = self._undo_of(change, facts, was)
             except KernelError as error:
@@ -193,29 +204,18 @@ class Kernel:
                 continue
             if undo is not None:
                 first = self._try(undo) or first
-        first = self._delete(links, facts) or first
-        if first is not None:
-            raise first
+        return first
 
-    def _facts_to_remove(self, superfluous: Sequence[Change]) -> Facts:
-        """What hangs on links that say whose they are goes with them, and need not be read."""
-        facts = Facts(links=read_links(self.node))
-        going = {each.name for each in superfluous if isinstance(each, changes.AddLink)}
-        there = going & facts.links.keys()
-        if all(facts.links[name].alias == self.alias for name in there) and all(
-            isinstance(each, changes.AddLink) or link_named(each) in going for each in superfluous
-        ):
-            return facts
-        return self.facts(superfluous)
-
-    def _delete(self, links: list[changes.AddLink], facts: Facts) -> KernelError | None:
+    def _delete(
+        self, links: Sequence[changes.AddLink], marks: Mapping[str, LinkMark]
+    ) -> KernelError | None:
         """Many at once, as a group of which nobody else is a member."""
         if len(links) == 1:
             return self._try(changes.DelLink(links[0].node, links[0].name))
-        group = unused_group({link.group for link in facts.links.values()})
+        group = unused_group({mark.group for mark in marks.values()})
         for start in range(0, len(links), CHUNK):
             some = links[start : start + CHUNK]
-            codes = send(self.node, [into_group(facts.links[e.name].ifindex, group) for e in some])
+            codes = send(self.node, [into_group(marks[e.name].ifindex, group) for e in some])
             for link, code in zip(some, codes, strict=True):
                 if code and code not in _GONE:
                     return refused(self.node, link.undo(), code)

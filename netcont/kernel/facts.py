@@ -15,11 +15,19 @@ NONE: Mapping[Any, Any] = MappingProxyType({})
 """Nothing of the kind."""
 
 
+class LinkMark(NamedTuple):
+    """How a link says whose it is. group: see ip-link(8)."""
+
+    ifindex: int
+    alias: str
+    group: int
+
+
 class LinkFact(NamedTuple):
     """A link. details: of its kind, in the words of netcont's changes (vni, local, …).
 
     neigh_suppress, guard, shut: None where it is no bridge's port; shut: its bridge takes nothing
-    from it. group: see ip-link(8).
+    from it.
     """
 
     name: str
@@ -31,7 +39,6 @@ class LinkFact(NamedTuple):
     alias: str = ""
     master: str | None = None
     neigh_suppress: bool | None = None
-    group: int = 0
     details: Mapping[str, object] = NONE
     counters: Mapping[str, int] = NONE
     guard: bool | None = None

@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Mapping
 
-from netcont.kernel.facts import Facts, LinkFact, RouteFact, RuleFact
+from netcont.kernel.facts import Facts, LinkFact, LinkMark, RouteFact, RuleFact
 from netcont.kernel.namespace import Namespace
 from netcont.kernel.requests.routing import ROUTE_KINDS
 from netcont.kernel.rtnetlink import (
@@ -40,7 +40,7 @@ def read_facts(node: Namespace, *, counters: bool = False) -> Facts:
     counters: those of links as well, which the kernel adds up for each. Sysctls are left out: see
     Namespace.read_sysctl.
     """
-    links = read_links(node, counters=counters)
+    links = _links(node, counters=counters)
     names = {link.ifindex: link.name for link in links.values()}
     return Facts(
         links,
@@ -56,8 +56,7 @@ def read_facts(node: Namespace, *, counters: bool = False) -> Facts:
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg
 
 
-def read_links(node: Namespace, *, counters: bool = False) -> dict[str, LinkFact]:
-    """The links alone, by name. Raises KernelError."""
+def _links(node: Namespace, *, counters: bool = False) -> dict[str, LinkFact]:
     bodies, more = [], b"" if counters else _NO_COUNTERS
     for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + more):
         _, _, index, flags, _ = _LINK.unpack_from(body)
@@ -67,7 +66,18 @@ def read_links(node: Namespace, *, counters: bool = False) -> dict[str, LinkFact
     return {link.name: link for link in links}
 
 
-_OF_LINKS = frozenset({1, 3, 4, 5, 10, 18, 20, 23, 27})  # IFLA_…: a thousand links have 40 each
+def read_marks(node: Namespace) -> dict[str, LinkMark]:
+    """How links say whose they are, by name. Raises KernelError."""
+    found = {}
+    for body in dump(node, RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _NO_COUNTERS):
+        parts = attributes(body, _LINK.size, _OF_MARKS)
+        index = _LINK.unpack_from(body)[2]
+        found[text(parts.get(3))] = LinkMark(index, text(parts.get(20)), number(parts.get(27)))
+    return found
+
+
+_OF_MARKS = frozenset({3, 20, 27})
+_OF_LINKS = frozenset({1, 3, 4, 5, 10, 18, 20, 23})  # IFLA_…: a thousand links have 40 each
 
 
 _NO_COUNTERS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK: RTEXT_FILTER_SKIP_STATS
@@ -92,7 +102,6 @@ def _link(index: int, flags: int, found: Attributes, names: Mapping[int, str]) -
         text(found.get(20)),
         names.get(number(found.get(10))) if 10 in found else None,
         bool(number(port[32])) if 32 in port else None,
-        number(found.get(27)),
         details,
         dict(zip(_COUNTERS, counters, strict=True)) if counters else {},
         bool(number(port[5])) if 5 in port else None,
