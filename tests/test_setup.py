@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,21 +26,27 @@ def clone(tmp_path: Path) -> Path:
 def test_an_interruption_is_said_in_a_line_and_leaves_nothing_that_is_taken_for_whole(
     clone: Path,
 ) -> None:
+    begun, slow = clone / "begun", clone / "python"
+    slow.write_text(
+        f"#!{sys.executable}\nimport pathlib, time\npathlib.Path('{begun}').touch()\ntime.sleep(60)"
+    )
+    slow.chmod(0o755)
+    faked = f'find_python() {{ echo "{slow}"; }}; missing_packages() {{ :; }}'
     running = subprocess.Popen(
-        [clone / "scripts" / "setup"],
-        env={**os.environ, "HOME": str(clone), "XDG_CACHE_HOME": str(clone / "cache")},
+        ["bash", "-euc", f'. "{clone}/scripts/setup"; {faked}; set_up "" ""'],
+        env={**os.environ, "XDG_CACHE_HOME": str(clone / "cache")},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if "making the Python environment" in line:
-            break
+    while not begun.exists():
+        assert running.poll() is None
+        time.sleep(0.01)
     os.killpg(running.pid, signal.SIGINT)
-    said = running.communicate(timeout=30)[1]
-    assert said == "netcont: interrupted; the next run goes on from here\n"
+    making, said = running.communicate(timeout=30)[1].splitlines()
+    assert making == f"netcont: making the Python environment {clone}/.venv"
+    assert said == "netcont: interrupted; the next run goes on from here"
     assert running.returncode == -signal.SIGINT
     assert not (clone / ".venv" / "made").exists()
 

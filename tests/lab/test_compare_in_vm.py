@@ -73,6 +73,13 @@ def start(*arguments: str | Path, path: str = os.environ["PATH"]) -> subprocess.
     )
 
 
+def begun(running: subprocess.Popen[str], out: Path) -> None:
+    """Returns when the comparison has its directory."""
+    while not out.exists():
+        assert running.poll() is None
+        time.sleep(0.01)
+
+
 def only(directory: Path) -> Path:
     """The one entry of a directory."""
     (entry,) = directory.iterdir()
@@ -138,13 +145,14 @@ def packed() -> None:
     sealed_archive(files.root.parent, guest_environment(environment))
 
 
-@pytest.mark.parametrize("wait_s", [0.8, 1.6, 3.2])
+@pytest.mark.parametrize("wait_s", [0.5, 1.3, 2.9])
 def test_an_interruption_while_the_lab_is_packed_ends_it_in_silence(
     tmp_path: Path, wait_s: float
 ) -> None:
     # Another PATH is another lab.
     path = f"{tmp_path}:{os.environ['PATH']}"
     running = start(scenario(tmp_path, ""), "--out", tmp_path / "out", path=path)
+    begun(running, tmp_path / "out")
     time.sleep(wait_s)
     began_s = time.monotonic()
     os.killpg(running.pid, signal.SIGINT)
@@ -161,6 +169,7 @@ def test_an_interruption_ends_everything_within_three_seconds(
 ) -> None:
     file = scenario(tmp_path, "", '"ipip", "gre"')
     running = start(file, "--out", tmp_path / "out", "--jobs", "1")
+    begun(running, tmp_path / "out")
     time.sleep(wait_s)
     began_s = time.monotonic()
     for _ in range(2):
